@@ -1,0 +1,76 @@
+package reporting
+
+import "time"
+
+// FrameRecord is a frame's row in the journal.
+type FrameRecord struct {
+	ID         string // ULID
+	RunID      string
+	Source     string
+	Key        string // identity within the source
+	Path       string
+	Name       string
+	Seq        uint64
+	SHA256     string
+	Size       int64
+	State      string // accepted, processed, gated, rejected, dropped
+	Reason     string
+	ReceivedAt time.Time
+	DoneAt     time.Time
+	Folder     string // of the run folder's entry for this frame, "" unless processed
+	Summary    []byte // JSON of the frame message, nil unless processed
+}
+
+// RunRecord is a run's row.
+type RunRecord struct {
+	ID        string
+	Source    string // "" when several sources share it
+	OpenedAt  time.Time
+	ClosedAt  time.Time // zero while open
+	LastFrame time.Time
+	Reason    string // why it closed: end, idle_timeout, stop
+}
+
+// Message is an MQTT message waiting in the outbox. ID orders it.
+type Message struct {
+	ID       int64
+	FrameID  string // "" when it belongs to no frame
+	Key      string // ordering key: messages of one key leave in order
+	Topic    string
+	Payload  []byte // empty with Retained clears a retained topic
+	QoS      byte
+	Retained bool
+	Time     time.Time
+}
+
+// Completion is everything that commits together when a frame is done.
+type Completion struct {
+	FrameID  string
+	State    string // processed, gated, rejected, dropped
+	Reason   string
+	SHA256   string
+	Folder   string
+	Summary  []byte  // JSON of the frame message
+	Result   *Result // nil unless processed
+	Sizes    Sizes   // per object, for the run's histogram
+	Messages []Message
+	Alerts   []AlertState // alert states that changed with this frame
+}
+
+// Sizes are per-object values kept for run-level distributions; equal lengths.
+type Sizes struct {
+	ECDPx    []float32 // px
+	WeightML []float32 // Miles-Lantuejoul weight, 0 for edge objects
+}
+
+// AlertState is an alert that is or was active.
+type AlertState struct {
+	Code     string
+	Key      string
+	State    string // raised, updated, acked, cleared
+	ID       string // ULID of the occurrence, constant from raised to cleared
+	Seq      uint64
+	Severity string
+	RaisedAt time.Time
+	Payload  []byte // last message
+}

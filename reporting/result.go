@@ -1,0 +1,103 @@
+package reporting
+
+import (
+	"time"
+
+	"github.com/uni-aims/aimsd/metrics"
+)
+
+// ResultSchema is the version of result.json.
+const ResultSchema = "aims.result/1"
+
+// Result is result.json: everything about one analysed frame but its per-object rows.
+type Result struct {
+	Schema        string                  `json:"schema"`
+	Image         Image                   `json:"image"`
+	Scale         Scale                   `json:"scale"`
+	Mode          string                  `json:"mode"`
+	Objects       int                     `json:"objects"`
+	Statistics    map[string]metrics.Stat `json:"statistics"`
+	EdgePolicy    string                  `json:"edge_policy"`
+	DensityPerUm2 *float64                `json:"density_per_um2"`
+	AreaFraction  *float64                `json:"area_fraction"`
+	Confidence    *float64                `json:"confidence"`
+	ImageQuality  []string                `json:"image_quality"`
+	Acquisition   map[string]any          `json:"acquisition,omitempty"`
+	TimingsMs     Timings                 `json:"timings_ms"`
+	Model         *Model                  `json:"model"` // nil for labels made elsewhere
+	ConfigHash    string                  `json:"config_hash"`
+	Version       string                  `json:"version"`
+	FrameID       string                  `json:"frame_id,omitempty"`
+	RunID         string                  `json:"run_id,omitempty"`
+	Seq           uint64                  `json:"seq,omitempty"`
+	Source        string                  `json:"source,omitempty"`
+	Time          time.Time               `json:"time"`
+}
+
+// Image names the input.
+type Image struct {
+	Path     string   `json:"path"`
+	Width    int      `json:"width"`
+	Height   int      `json:"height"`
+	SHA256   string   `json:"sha256"`
+	Analysed Analysed `json:"analysed"`
+}
+
+// Analysed is the rectangle that was segmented and measured, in px; X1 and Y1 are exclusive.
+type Analysed struct {
+	X0     int `json:"x0"`
+	Y0     int `json:"y0"`
+	X1     int `json:"x1"`
+	Y1     int `json:"y1"`
+	AreaPx int `json:"area_px"`
+}
+
+// Scale is the pixel size and where it came from: metadata, scale_bar, fixed or none.
+type Scale struct {
+	NmPerPx *float64 `json:"nm_per_px"`
+	Source  string   `json:"source"`
+	Bar     *Bar     `json:"bar"`
+	Checks  []Check  `json:"checks"`
+}
+
+// Bar is a burned-in scale bar; X0 is the left edge of its first pixel, X1 the right edge of its last.
+type Bar struct {
+	X0         float64  `json:"x0"`
+	Y0         float64  `json:"y0"`
+	X1         float64  `json:"x1"`
+	Y1         float64  `json:"y1"`
+	LengthPx   float64  `json:"length_px"`
+	Text       string   `json:"text"`
+	Value      *float64 `json:"value"`
+	Unit       string   `json:"unit"`
+	Confidence float64  `json:"confidence"`
+}
+
+// Check is one thing looked at; Status is ok, warn or fail.
+type Check struct {
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// Timings are busy milliseconds per stage; stages may overlap.
+type Timings struct {
+	Decode    float64 `json:"decode"`
+	Scale     float64 `json:"scale"`
+	Normalise float64 `json:"normalise"`
+	Infer     float64 `json:"infer"`
+	Stitch    float64 `json:"stitch"`
+	Dynamics  float64 `json:"dynamics"`
+	Measure   float64 `json:"measure"`
+	Write     float64 `json:"write"`
+	Total     float64 `json:"total"`
+}
+
+// Model says which network made the labels.
+type Model struct {
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	SHA256    string `json:"sha256"`
+	Precision string `json:"precision"`
+	Provider  string `json:"provider"`
+}

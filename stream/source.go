@@ -1,0 +1,79 @@
+package stream
+
+import (
+	"context"
+	"time"
+)
+
+// State is where a frame stands in the journal.
+type State string
+
+// States of a frame. Accepted is the only one that is not final.
+const (
+	StateAccepted  State = "accepted"
+	StateProcessed State = "processed"
+	StateGated     State = "gated"    // deliberately not analysed (backlog, unchanged frame)
+	StateRejected  State = "rejected" // could not be analysed; Reason says why
+	StateDropped   State = "dropped"  // superseded under the policy "latest"
+)
+
+// Final reports whether nothing more will happen to the frame.
+func (s State) Final() bool { return s != StateAccepted }
+
+// Receipt is what a source knows about a frame when it takes it. (Source, Key) identifies the frame for
+// ever: for a file, path, size, modification time and a hash of its head and tail; for a stream, frame_uid.
+type Receipt struct {
+	Source  string
+	Key     string
+	Path    string
+	Name    string
+	RunHint string // run_id of a stream header; "" lets the daemon choose
+	Seq     uint64 // 0 lets the journal number it
+	Size    int64
+	ModTime time.Time
+}
+
+// Admission is the journal's answer to a receipt.
+type Admission struct {
+	FrameID string // ULID
+	RunID   string
+	Seq     uint64
+	State   State  // StateAccepted: process it (again, after a crash); final: already done
+	Result  []byte // the committed result summary of a final frame, JSON, may be nil
+}
+
+// Journal is what sources need of the store. Its writes are durable when it returns.
+type Journal interface {
+	// Admit records a received frame. The same (Source, Key) is admitted once; later calls return the
+	// first admission with its present state.
+	Admit(ctx context.Context, r Receipt) (Admission, error)
+	// Skip records frames that are deliberately not processed (backlog: skip) as gated.
+	Skip(ctx context.Context, rs []Receipt) error
+	// FirstSight reports whether this source was never seen before, and remembers it.
+	FirstSight(ctx context.Context, source string) (bool, error)
+}
+
+// Outcome is a frame's end.
+type Outcome struct {
+	State  State
+	Reason string
+	Result []byte // the committed result summary, JSON; nil unless processed
+}
+
+// Arrival is an admitted frame on its way into the pipeline.
+type Arrival struct {
+	Receipt
+	Admission
+	// Open decodes the frame; the caller releases it. An error rejects the frame.
+	Open func(ctx context.Context) (*Frame, error)
+	// Settle is called once, after the outcome is committed. Never nil.
+	Settle func(Outcome)
+}
+
+// Source delivers arrivals until its context ends. Run closes nothing; a full channel is back-pressure.
+type Source interface {
+	Name() string
+	Run(ctx context.Context, out chan<- Arrival) error
+	// Ready returns nil once the source is watching, else what is wrong and the remedy.
+	Ready() error
+}
