@@ -19,6 +19,7 @@ type FrameRecord struct {
 	DoneAt     time.Time
 	Folder     string // of the run folder's entry for this frame, "" unless processed
 	Summary    []byte // JSON of the frame message, nil unless processed
+	Objects    int    // rows of particles.csv, 0 unless processed
 }
 
 // RunRecord is a run's row.
@@ -73,4 +74,40 @@ type AlertState struct {
 	Severity string
 	RaisedAt time.Time
 	Payload  []byte // last message
+	AckedBy  string // who acknowledged this occurrence, "" until then
+	AckedAt  time.Time
+}
+
+// Ack is an operator's acknowledgement of an alert.
+type Ack struct {
+	Code    string
+	Key     string
+	AlertID string // occurrence meant; "" means the present one
+	By      string
+	Comment string
+	At      time.Time
+}
+
+// FrameResult is a processed frame as read back from the store: its journal row, its result and its
+// per-object sizes.
+type FrameResult struct {
+	Frame  FrameRecord
+	Result Result
+	Sizes  Sizes
+}
+
+// Counts account for every frame: Received = Processed + Gated + Rejected + Dropped + InFlight, always.
+type Counts struct {
+	Received  int64 `json:"received"`
+	Processed int64 `json:"processed"`
+	Gated     int64 `json:"gated"`
+	Rejected  int64 `json:"rejected"`
+	Dropped   int64 `json:"dropped"`
+	InFlight  int64 `json:"in_flight"`
+}
+
+// RunTotals are a run's frames by outcome and the objects found in them.
+type RunTotals struct {
+	Frames  Counts
+	Objects int64
 }
