@@ -1,0 +1,75 @@
+# aimsd: `make help` lists the targets.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X github.com/uni-aims/aimsd/agent.Version=$(VERSION)
+
+# Packages (an extended regular expression over import paths) that `make test` runs without the race
+# detector, because they spend their time in the network or in pixel loops. Empty: all run with it.
+NORACE   ?= ^$$
+# Longest a single test binary may take.
+TIMEOUT  ?= 12m
+
+FUZZTIME ?= 10s
+BENCH    ?= .
+COUNT    ?= 1
+
+# golangci-lint is built from its pinned module once and then taken from Go's build cache.
+GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PROTOC_GEN_GO      := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
+# Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
+ort := $(CURDIR)/bin/lib/libonnxruntime.so
+
+.PHONY: help build lib demo test lint fuzz bench proto train clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: lib ## bin/aimsd, with ONNX Runtime in bin/lib
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aimsd .
+
+lib: ## only fetch ONNX Runtime (pinned, checksummed)
+	@scripts/fetch-ort.sh bin/lib
+
+demo: build ## a simulated microscope, the daemon and a broker, end to end
+	bin/aimsd demo
+
+test: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
+test: lib ## go vet, then every test with the race detector
+	$(GO) vet ./...
+	@plain=$$($(GO) list ./... | grep -E '$(NORACE)' || true); \
+	raced=$$($(GO) list ./... | grep -vE '$(NORACE)' || true); \
+	status=0; \
+	if [ -n "$$plain" ]; then $(GO) test -timeout $(TIMEOUT) $$plain || status=1; fi; \
+	if [ -n "$$raced" ]; then $(GO) test -race -timeout $(TIMEOUT) $$raced || status=1; fi; \
+	exit $$status
+
+lint: ## gofmt, golangci-lint, and proof that the import rule fires
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || \
+		{ echo "not gofmt'd (run gofmt -w): $$unformatted" >&2; exit 1; }
+	$(GOLANGCI) run ./...
+	GOLANGCI='$(GOLANGCI)' scripts/depguard_test.sh
+
+fuzz: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
+fuzz: lib ## FUZZTIME (10s) of every fuzz target
+	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+bench: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
+bench: lib ## Go benchmarks: BENCH=regexp COUNT=n (feed two runs to benchstat)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+proto: ## regenerate proto/ (needs protoc 3.21.12, Debian's protobuf-compiler)
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install $(PROTOC_GEN_GO)
+	GOBIN=$(CURDIR)/.cache/bin $(GO) install $(PROTOC_GEN_GO_GRPC)
+	PATH=$(CURDIR)/.cache/bin:$$PATH protoc --go_out=. --go_opt=paths=source_relative \
+		--go-grpc_out=. --go-grpc_opt=paths=source_relative proto/aims/v1/*.proto
+
+train: ## retrain the network: DATA=folder MINUTES=122; hours on two cores (infer/training/README.md)
+	$(MAKE) -C infer/training
+
+clean: ## remove what was built and cached here
+	rm -rf bin .cache
