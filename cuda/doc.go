@@ -1,0 +1,8 @@
+// Package cuda is pixel dynamics: from a flow field to labels. It imports nothing of ours: slices and
+// values in, slices and values out. This is the Go twin of the kernels; it runs on all cores.
+//
+//	field ─▶ displacement ─▶ squaring ×8 ─▶ sinks ─▶ sink components ─▶ labels ─▶ small out, holes filled ─▶ objects
+//
+// Flow squaring composes the displacement with itself, u(x) ← u(x) + u(x+u(x)), so that eight passes walk
+// 256 steps; the interpolation averages neighbours, which takes the noise out of the flow.
+package cuda

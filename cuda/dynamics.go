@@ -1,0 +1,77 @@
+package cuda
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// Field is a network's prediction for a whole frame, row-major planes of Width*Height.
+type Field struct {
+	Width, Height int
+	Dy, Dx        []float32 // flow toward the object's centre, unit length times FlowScale
+	Logit         []float32 // foreground where > 0
+	Size          []float32 // log2(object diameter / 32 px)
+}
+
+// Params are the constants of the dynamics; DefaultParams has those the shipped networks are trained for.
+type Params struct {
+	FlowScale float32 // flow vectors are this long in the field
+	Squarings int     // 2^Squarings steps of one px
+	MinSink   int     // px that must end in a sink for it to count
+	MinArea   int     // px; smaller objects are dropped
+}
+
+// DefaultParams returns the constants of the shipped networks.
+func DefaultParams() Params { return Params{FlowScale: 5, Squarings: 8, MinSink: 3, MinArea: 12} }
+
+// Object is what the dynamics know of a label. Means are over the object's pixels.
+type Object struct {
+	Area           int // px, holes filled
+	X0, Y0, X1, Y1 int // half-open bounding box
+	FlowError      float64
+	Probability    float64
+	LogSize        float64 // predicted log2(diameter / 32 px)
+}
+
+// Segments is a label image with its objects; label i+1 belongs to Objects[i].
+type Segments struct {
+	Width, Height int
+	Labels        []int32 // 0 background
+	Objects       []Object
+}
+
+// Dynamics turns a field into labels. All implementations give equal labels.
+type Dynamics interface {
+	Labels(ctx context.Context, f Field) (*Segments, error)
+}
+
+var _ Dynamics = (*Host)(nil)
+
+// Host runs the dynamics on the CPU.
+type Host struct {
+	Params  Params
+	Workers int // goroutines; 0 means all cores
+}
+
+// Labels implements Dynamics. The field is only read. It needs 20 bytes per px of working memory.
+func (h *Host) Labels(ctx context.Context, f Field) (*Segments, error) {
+	n := f.Width * f.Height
+	if f.Width < 2 || f.Height < 2 || n > math.MaxInt32 {
+		return nil, fmt.Errorf("cuda: a field of %dx%d px is outside 2x2 .. 2^31 px", f.Width, f.Height)
+	}
+	if len(f.Dy) != n || len(f.Dx) != n || len(f.Logit) != n || len(f.Size) != n {
+		return nil, fmt.Errorf("cuda: field planes do not have %dx%d values", f.Width, f.Height)
+	}
+	u := h.displacement(f)
+	if err := h.square(ctx, f, u); err != nil {
+		return nil, err
+	}
+	labels := make([]int32, n)
+	h.sinks(f, u, labels)
+	components := sinkComponents(f.Width, f.Height, labels, h.Params.MinSink)
+	h.gather(labels, components)
+	count := dropSmall(labels, h.Params.MinArea)
+	fillHoles(labels, f.Width, f.Height)
+	return &Segments{Width: f.Width, Height: f.Height, Labels: labels, Objects: h.reduce(f, u, labels, count)}, ctx.Err()
+}

@@ -1,0 +1,129 @@
+package infer
+
+import (
+	"math"
+
+	"github.com/uni-aims/aimsd/cuda"
+)
+
+// stretch is a horizontal stretch of an object's pixels at its level: x0 inclusive, x1 exclusive.
+type stretch struct{ y, x0, x1 int32 }
+
+// level is one image scale with its segments.
+type level struct {
+	scale float64
+	w, h  int
+	// xs[i] and ys[i] are the first full-size column and row that level column or row i covers.
+	xs, ys  []int
+	offsets []int // label l's stretches are runs[offsets[l]:offsets[l+1]]
+	runs    []stretch
+}
+
+// candidate is an object found at one scale, offered for the result.
+type candidate struct {
+	level *level
+	label int32
+	area  float64 // full-size px
+	score float64
+}
+
+// newLevel indexes a label image of scale by its objects' stretches, for a frame of width x height px.
+func newLevel(scale float64, seg *cuda.Segments, width, height int) *level {
+	l := &level{scale: scale, w: seg.Width, h: seg.Height, xs: cells(seg.Width, width), ys: cells(seg.Height, height)}
+	n := len(seg.Objects)
+	counts := make([]int, n+2)
+	each := func(fn func(label int32, s stretch)) {
+		for y := range seg.Height {
+			row := seg.Labels[y*seg.Width:][:seg.Width]
+			for x := 0; x < len(row); {
+				v, x0 := row[x], x
+				for x < len(row) && row[x] == v {
+					x++
+				}
+				if v > 0 {
+					fn(v, stretch{int32(y), int32(x0), int32(x)})
+				}
+			}
+		}
+	}
+	each(func(label int32, _ stretch) { counts[label+1]++ })
+	for i := 1; i < len(counts); i++ {
+		counts[i] += counts[i-1]
+	}
+	l.offsets = append([]int(nil), counts...)
+	l.runs = make([]stretch, counts[n+1])
+	next := counts
+	each(func(label int32, s stretch) {
+		l.runs[next[label]] = s
+		next[label]++
+	})
+	return l
+}
+
+// cells returns the first full-size coordinate of each of n cells over size px, and size at the end:
+// nearest-neighbour enlargement, cell = floor(coordinate*n/size).
+func cells(n, size int) []int {
+	c := make([]int, n+1)
+	for i := range c {
+		c[i] = (i*size + n - 1) / n
+	}
+	return c
+}
+
+// stretches returns a label's stretches.
+func (l *level) stretches(label int32) []stretch { return l.runs[l.offsets[label]:l.offsets[label+1]] }
+
+// candidates scores a level's objects. Objects of fewer than minPx px, or without any score, are left out.
+func (l *level) candidates(objects []cuda.Object, p FuseParams) []candidate {
+	var out []candidate
+	for i, o := range objects {
+		score := p.score(o, l.scale)
+		if o.Area < p.MinPx || score <= 0 {
+			continue
+		}
+		c := candidate{level: l, label: int32(i + 1), score: score}
+		for _, s := range l.stretches(c.label) {
+			c.area += float64((l.ys[s.y+1] - l.ys[s.y]) * (l.xs[s.x1] - l.xs[s.x0]))
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// FuseParams choose among the objects of all image scales.
+type FuseParams struct {
+	MinPx        int     // px at the object's own scale
+	FlowWeight   float64 // score falls by exp(-FlowWeight x flow error)
+	MaxFlowError float64 // above it an object has no score
+	SizeWeight   float64 // score falls by exp(-SizeWeight x |log2 actual/predicted diameter|)
+	MinDiameter  float64 // px at the object's scale: full score from here ...
+	MaxDiameter  float64 // ... to here, the range the network is trained for
+	MinFinest    float64 // MinDiameter at scale 1, where nothing finer exists
+	MinScore     float64 // objects below are not reported
+	MinFree      float64 // share of an object that better ones must have left free
+	MaxExplained float64 // score-weighted share of an object that smaller ones may explain
+}
+
+// DefaultFuseParams are the figures the shipped network was measured with.
+func DefaultFuseParams() FuseParams {
+	return FuseParams{
+		MinPx: 8, FlowWeight: 1.5, MaxFlowError: 0.6, SizeWeight: 1, MinDiameter: 14, MaxDiameter: 160,
+		MinFinest: 3, MinScore: 0.35, MinFree: 0.5, MaxExplained: 0.4,
+	}
+}
+
+// score is probability x flow consistency x agreement of the size with the predicted size x size within
+// the trained range; 0..1.
+func (p FuseParams) score(o cuda.Object, scale float64) float64 {
+	if !(o.FlowError < p.MaxFlowError) {
+		return 0
+	}
+	d := 2 * math.Sqrt(float64(o.Area)/math.Pi)
+	least := p.MinDiameter
+	if scale == 1 {
+		least = p.MinFinest
+	}
+	return o.Probability * math.Exp(-p.FlowWeight*o.FlowError) *
+		math.Exp(-p.SizeWeight*math.Abs(math.Log2(math.Max(d, 2)/32)-o.LogSize)) *
+		math.Min(1, d/least) * math.Min(1, p.MaxDiameter/d)
+}

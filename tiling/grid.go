@@ -1,0 +1,100 @@
+package tiling
+
+import "fmt"
+
+// Rect is a half-open pixel rectangle: columns X0..X1-1, rows Y0..Y1-1.
+type Rect struct{ X0, Y0, X1, Y1 int }
+
+// Grid says how a frame is cut. All values are px.
+type Grid struct {
+	Width, Height int // of the frame
+	Tile          int // side of a tile, a multiple of Stride
+	Margin        int // at each inner tile edge, without weight
+	Fade          int // cross-fade between two neighbours' margins
+	Stride        int // of the network: tiles start at its multiples
+	Shift         int // moves the inner tile borders; for tests of the seams
+}
+
+// Tile is one tile of a grid. It may reach over the frame's right and lower edge (padding).
+type Tile struct {
+	X0, Y0 int // origin in the frame
+	W, H   int
+	x, y   span
+}
+
+// span is one tile's extent along an axis: weight rises from 0 to 1 over [in0, in1) and falls to 0 over
+// [out0, out1), in frame px. Neighbouring spans' ramps are complementary.
+type span struct{ start, length, in0, in1, out0, out1 int }
+
+// Core returns the part of the frame where the tile has weight.
+func (t Tile) Core() Rect { return Rect{t.x.in0, t.y.in0, t.x.out1, t.y.out1} }
+
+// Validate reports what is wrong with the grid.
+func (g Grid) Validate() error {
+	switch {
+	case g.Width <= 0 || g.Height <= 0:
+		return fmt.Errorf("tiling: frame of %dx%d px is empty", g.Width, g.Height)
+	case g.Stride <= 0 || g.Tile%g.Stride != 0:
+		return fmt.Errorf("tiling: tile of %d px is not a multiple of the network's stride %d", g.Tile, g.Stride)
+	case g.Margin < 0 || g.Fade < 0 || g.Shift < 0:
+		return fmt.Errorf("tiling: negative margin, fade or shift")
+	case g.Tile < 2*(g.overlap()+g.Stride):
+		return fmt.Errorf("tiling: tile of %d px is too small for margin %d and fade %d: use at least %d",
+			g.Tile, g.Margin, g.Fade, 2*(g.overlap()+g.Stride))
+	}
+	return nil
+}
+
+func (g Grid) overlap() int { return 2*g.Margin + g.Fade }
+
+// Tiles returns the tiles in row order. A frame that fits into one tile gives a single tile as large as the
+// frame, rounded up to the stride.
+func (g Grid) Tiles() ([]Tile, error) {
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	xs, ys := g.spans(g.Width), g.spans(g.Height)
+	tiles := make([]Tile, 0, len(xs)*len(ys))
+	for _, y := range ys {
+		for _, x := range xs {
+			tiles = append(tiles, Tile{X0: x.start, Y0: y.start, W: x.length, H: y.length, x: x, y: y})
+		}
+	}
+	return tiles, nil
+}
+
+// spans cuts one axis of n px.
+func (g Grid) spans(n int) []span {
+	up := func(v int) int { return (v + g.Stride - 1) / g.Stride * g.Stride }
+	padded := up(n)
+	if padded <= g.Tile {
+		return []span{{start: 0, length: padded, in0: 0, in1: 0, out0: n, out1: n}}
+	}
+	step := (g.Tile - up(g.overlap())) / g.Stride * g.Stride
+	starts := []int{0}
+	for starts[len(starts)-1]+g.Tile < padded {
+		next := starts[len(starts)-1] + step
+		if len(starts) == 1 && g.Shift > 0 {
+			next = max(g.Stride, step-g.Shift%step/g.Stride*g.Stride)
+		}
+		starts = append(starts, next)
+	}
+	if g.Shift == 0 { // even out: no two tiles overlap more than the others
+		count := len(starts)
+		for i := range starts {
+			starts[i] = (padded - g.Tile) * i / (count - 1) / g.Stride * g.Stride
+		}
+	}
+	starts[len(starts)-1] = padded - g.Tile
+	spans := make([]span, len(starts))
+	for i, s := range starts {
+		spans[i] = span{start: s, length: g.Tile, in0: 0, in1: 0, out0: n, out1: n}
+		if i == 0 {
+			continue
+		}
+		mid := (s + starts[i-1] + g.Tile) / 2
+		spans[i-1].out0, spans[i-1].out1 = mid-g.Fade/2, mid-g.Fade/2+g.Fade
+		spans[i].in0, spans[i].in1 = spans[i-1].out0, spans[i-1].out1
+	}
+	return spans
+}
