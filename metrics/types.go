@@ -36,6 +36,7 @@ type Object struct {
 	Major, Minor   float64 // Legendre ellipse axes
 	OrientationRad float64 // of the major axis, from +x toward -y (counter-clockwise as seen), (-pi/2, pi/2]
 	AreaFilled     float64 // px², holes included
+	AreaOutside    float64 // px² of Area outside the analysed rectangle; normally 0
 	BBox           Rect
 }
 
