@@ -1,0 +1,107 @@
+package reporting
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxSegmentBytes bounds one level of a topic.
+const maxSegmentBytes = 128
+
+// Topics names the MQTT topics of one instrument: aims/v1/<site>/<instrument>/...
+type Topics struct{ site, instrument string }
+
+// NewTopics checks the names, which become levels of every topic: 1 to 128 bytes of UTF-8 without / + # $ at
+// the start, or control characters.
+func NewTopics(site, instrument string) (Topics, error) {
+	for name, v := range map[string]string{"site": site, "instrument": instrument} {
+		if err := checkSegment(v); err != nil {
+			return Topics{}, fmt.Errorf("%s %q %w; use letters, digits, - and _", name, v, err)
+		}
+	}
+	return Topics{site, instrument}, nil
+}
+
+func checkSegment(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("is empty")
+	case len(s) > maxSegmentBytes:
+		return fmt.Errorf("is longer than %d bytes", maxSegmentBytes)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("is not UTF-8")
+	case strings.HasPrefix(s, "$"):
+		return fmt.Errorf("begins with $")
+	case strings.ContainsFunc(s, func(r rune) bool { return strings.ContainsRune("/+#", r) || unicode.IsControl(r) }):
+		return fmt.Errorf("contains / + # or a control character")
+	}
+	return nil
+}
+
+func (t Topics) at(levels ...string) string {
+	return "aims/v1/" + t.site + "/" + t.instrument + "/" + strings.Join(levels, "/")
+}
+
+// Site and Instrument are the names the topics are made of.
+func (t Topics) Site() string       { return t.site }
+func (t Topics) Instrument() string { return t.instrument }
+
+// Topics that the daemon publishes to.
+func (t Topics) Status() string   { return t.at("status") }
+func (t Topics) Meta() string     { return t.at("meta") }
+func (t Topics) Frame() string    { return t.at("frame") }
+func (t Topics) Run() string      { return t.at("run") }
+func (t Topics) Event() string    { return t.at("event") }
+func (t Topics) Feedback() string { return t.at("feedback") }
+
+// Alert is the topic of one alert. What a level may not hold is percent-encoded.
+func (t Topics) Alert(code, key string) string { return t.at("alert", level(code), level(key)) }
+
+// AlertAck is where an alert is acknowledged.
+func (t Topics) AlertAck(code, key string) string {
+	return t.at("cmd", "alert", level(code), level(key), "ack")
+}
+
+// AckFilter subscribes to the acknowledgement of every alert.
+func (t Topics) AckFilter() string { return t.at("cmd", "alert", "+", "+", "ack") }
+
+// ParseAck reads an alert's code and key from the topic of its acknowledgement.
+func (t Topics) ParseAck(topic string) (code, key string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, t.at("cmd", "alert", ""))
+	if !ok {
+		return "", "", false
+	}
+	parts := strings.Split(rest, "/")
+	if len(parts) != 3 || parts[2] != "ack" {
+		return "", "", false
+	}
+	code, errCode := url.PathUnescape(parts[0])
+	key, errKey := url.PathUnescape(parts[1])
+	if errCode != nil || errKey != nil || code == "" || key == "" {
+		return "", "", false
+	}
+	return code, key, true
+}
+
+// level makes any text one level of a topic: / + # % and control characters as %XX.
+func level(s string) string {
+	if s == "" {
+		return "-"
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if bad := r == utf8.RuneError && n == 1; bad || unicode.IsControl(r) || strings.ContainsRune("/+#%", r) {
+			for _, c := range []byte(s[i : i+n]) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
