@@ -31,6 +31,8 @@ type Receipt struct {
 	Seq     uint64 // 0 lets the journal number it
 	Size    int64
 	ModTime time.Time
+	// EndOfRun asks for the run to be closed after this frame.
+	EndOfRun bool
 }
 
 // Admission is the journal's answer to a receipt.
@@ -51,6 +53,14 @@ type Journal interface {
 	Skip(ctx context.Context, rs []Receipt) error
 	// FirstSight reports whether this source was never seen before, and remembers it.
 	FirstSight(ctx context.Context, source string) (bool, error)
+}
+
+// Recaller is what a Journal may offer besides: it spares a folder source reading the head and tail of
+// every known file after a restart.
+type Recaller interface {
+	// Recall reports whether a frame of the source whose key begins with keyPrefix is known to be final.
+	// False where in doubt.
+	Recall(ctx context.Context, source, keyPrefix string) (bool, error)
 }
 
 // Outcome is a frame's end.

@@ -1,0 +1,167 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// admitNext takes files from the queue until one is new to the journal. It returns nil when the queue is
+// empty, the journal fails, or it is time to look at events again.
+func (r *folderRun) admitNext(ctx context.Context) *Arrival {
+	if time.Now().Before(r.admitAt) {
+		return nil
+	}
+	for range admissionsPerTurn {
+		if len(r.queue) == 0 || ctx.Err() != nil {
+			return nil
+		}
+		c := r.queue[0]
+		r.queue = r.queue[1:]
+		if !c.ready || r.cands[c.rel] != c {
+			continue // it changed or vanished while it waited
+		}
+		a, err := r.admit(ctx, c)
+		if err != nil {
+			r.queue = append([]*candidate{c}, r.queue...)
+			r.journalFailed(ctx, err)
+			return nil
+		}
+		if r.admitBack > 0 {
+			r.admitBack, r.admitAt = 0, time.Time{}
+			r.f.setProblem(nil)
+		}
+		if a != nil {
+			return a
+		}
+	}
+	return nil
+}
+
+func (r *folderRun) journalFailed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	r.admitBack = min(max(reattachFirst, 2*r.admitBack), reattachCap/2)
+	r.admitAt = time.Now().Add(r.admitBack)
+	r.f.setProblem(fmt.Errorf("journal: %w", err))
+	r.log.Error("the journal does not take frames", zap.Error(err), zap.Duration("again_in", r.admitBack))
+}
+
+// admit records a file in the journal. It returns nil without an error when there is nothing to process;
+// an error is the journal's.
+func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
+	if r.marked(c.rel) {
+		r.finish(c)
+		return nil, nil
+	}
+	file := r.abs(c.rel)
+	if known, err := r.recall(ctx, c); err != nil || known {
+		return nil, err
+	}
+	s, key, err := identify(file, c.rel)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotRegular):
+		r.forget(c.rel)
+		return nil, nil
+	case err != nil && c.reject != nil:
+		s, key = c.stamp, keyPrefix(c.rel, c.stamp)+"unreadable"
+	case err != nil || s != c.stamp: // written to since it was complete
+		c.ready, c.fresh, c.arrived, c.reject = false, true, false, nil
+		c.due = time.Now()
+		r.wakeAt(c.due)
+		return nil, nil
+	}
+	if !r.f.claim(key) {
+		r.finish(c)
+		return nil, nil
+	}
+	receipt := r.receipt(c.rel, key, s)
+	admission, err := r.f.Journal.Admit(ctx, receipt)
+	if err != nil {
+		r.f.unclaim(key)
+		return nil, err
+	}
+	r.finish(c)
+	if admission.State.Final() {
+		r.f.unclaim(key)
+		return nil, nil
+	}
+	a := &Arrival{
+		Receipt:   receipt,
+		Admission: admission,
+		Open:      r.f.opener(receipt, admission, s, time.Now()),
+		Settle:    func(Outcome) { r.f.unclaim(key) },
+	}
+	if reason := c.reject; reason != nil {
+		r.f.counts.givenUp.Add(1)
+		r.log.Warn("file given up", zap.String("path", file), zap.Error(reason))
+		a.Open = func(context.Context) (*Frame, error) { return nil, fmt.Errorf("%s: %w", file, reason) }
+	}
+	return a, nil
+}
+
+// recall asks the journal about a file no event spoke of, without reading its content.
+func (r *folderRun) recall(ctx context.Context, c *candidate) (bool, error) {
+	journal, ok := r.f.Journal.(Recaller)
+	if !ok || c.event {
+		return false, nil
+	}
+	known, err := journal.Recall(ctx, r.f.SourceName, keyPrefix(c.rel, c.stamp))
+	if known {
+		r.finish(c)
+	}
+	return known, err
+}
+
+// marked reports whether a folder between the root and the file is aimsd's own output.
+func (r *folderRun) marked(rel string) bool {
+	for dir := path.Dir(rel); dir != "."; dir = path.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(r.abs(dir), Marker)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// opener decodes the file that was admitted, and only that: a file overwritten meanwhile is an error here
+// and a new frame of its own.
+func (f *Folder) opener(rc Receipt, ad Admission, want stamp, receivedAt time.Time) func(context.Context) (*Frame, error) {
+	unchanged := func() error {
+		info, err := os.Stat(rc.Path)
+		if err != nil {
+			return fmt.Errorf("%w: it was removed before it could be read", err)
+		}
+		if stampOf(info) != want {
+			return fmt.Errorf("%s: overwritten before it could be read; the new content is a frame of its own", rc.Path)
+		}
+		return nil
+	}
+	return func(ctx context.Context) (*Frame, error) {
+		if err := unchanged(); err != nil {
+			return nil, err
+		}
+		frame, err := f.Decode(ctx, rc.Path)
+		if ctx.Err() == nil {
+			if changed := unchanged(); changed != nil {
+				if frame != nil {
+					frame.Release()
+				}
+				return nil, changed
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		frame.Source, frame.Path, frame.Name = rc.Source, rc.Path, rc.Name
+		frame.RunID, frame.Seq, frame.ReceivedAt = ad.RunID, ad.Seq, receivedAt
+		return frame, nil
+	}
+}

@@ -1,0 +1,89 @@
+package stream
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// stamp is what changes when a file is written to.
+type stamp struct {
+	size    int64
+	mtimeNs int64
+}
+
+func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime().UnixNano()} }
+
+func (s stamp) modTime() time.Time { return time.Unix(0, s.mtimeNs) }
+
+var errNotRegular = errors.New("not a regular file")
+
+// openRegular opens a file for reading. Pipes and devices are refused before they could block.
+func openRegular(path string) (*os.File, stamp, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, stamp{}, errNotRegular
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	// Network shares may list a stale size; the open handle's is right.
+	info, err = file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, stamp{}, err
+	}
+	return file, stampOf(info), nil
+}
+
+// hashEdges returns a hash of the file's first and last 64 KiB, and its stamp after reading.
+func hashEdges(file *os.File, size int64) (string, stamp, error) {
+	const edge = 64 << 10
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(file, 0, min(size, edge))); err != nil {
+		return "", stamp{}, err
+	}
+	if size > edge {
+		if _, err := io.Copy(h, io.NewSectionReader(file, max(edge, size-edge), edge)); err != nil {
+			return "", stamp{}, err
+		}
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return "", stamp{}, err
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:16]), stampOf(info), nil
+}
+
+// keyPrefix is a file's identity but for its content: relative path (with slashes), size, mtime.
+func keyPrefix(rel string, s stamp) string { return fmt.Sprintf("%s|%d|%d|", rel, s.size, s.mtimeNs) }
+
+// identify reads a file's stamp and key.
+func identify(path, rel string) (stamp, string, error) {
+	file, before, err := openRegular(path)
+	if err != nil {
+		return stamp{}, "", err
+	}
+	defer func() { _ = file.Close() }()
+	sum, after, err := hashEdges(file, before.size)
+	if err != nil {
+		return before, "", err
+	}
+	if after != before {
+		return after, "", errChanged
+	}
+	return before, keyPrefix(rel, before) + sum, nil
+}
+
+var errChanged = errors.New("the file changed while it was being read")

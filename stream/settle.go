@@ -1,0 +1,173 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// writer says whether a program has a file open for writing.
+type writer int
+
+const (
+	writerUnknown writer = iota
+	writerNone
+	writerOpen
+)
+
+// candidate is a file that may become a frame.
+type candidate struct {
+	rel     string // path below the root, with slashes
+	fresh   bool   // look for the first time, or again after an event
+	event   bool   // an event spoke of it: its content may be new though size and time are known
+	arrived bool   // it appeared, and nothing was written to it since: perhaps renamed into the folder
+	ready   bool   // waiting in the queue
+	stamp   stamp
+	since   time.Time // when stamp was first seen
+	due     time.Time // when to look again
+	pause   time.Duration
+	reject  error // why it is given up; nil when it is complete
+}
+
+// later sets the next look after a pause that grows from first to limit.
+func (c *candidate) later(now time.Time, first, limit time.Duration) {
+	c.pause = min(max(first, c.pause*3/2), limit)
+	c.due = now.Add(c.pause)
+}
+
+// touch makes a file a candidate, or has it looked at again, after an event.
+func (r *folderRun) touch(rel string, arrived bool, now time.Time) {
+	c := r.cands[rel]
+	if c == nil {
+		c = &candidate{rel: rel}
+		r.cands[rel] = c
+	}
+	c.event, c.arrived, c.ready = true, arrived, false
+	if !c.fresh { // one look answers all events of the grace period
+		c.fresh = true
+		c.due = now.Add(eventGrace)
+		r.wakeAt(c.due)
+	}
+}
+
+// settleTime is how long a file must be unchanged.
+func (r *folderRun) settleTime(w writer) time.Duration {
+	switch {
+	case r.f.Settle > 0:
+		return r.f.Settle
+	case r.network:
+		return networkSettle
+	case w == writerNone:
+		return provenSettle
+	}
+	return defaultSettle
+}
+
+// look decides what to do with a candidate that is due.
+func (r *folderRun) look(c *candidate, now time.Time) {
+	path := r.abs(c.rel)
+	s, w, err := r.probe(path)
+	if err != nil {
+		r.unreadable(c, err, now)
+		return
+	}
+	if d, ok := r.done[c.rel]; ok && d.stamp == s && !c.event {
+		delete(r.cands, c.rel)
+		return
+	}
+	if c.fresh || s != c.stamp {
+		first := c.fresh
+		c.fresh, c.stamp, c.since, c.pause = false, s, now, 0
+		if first && c.arrived && s.size > 0 && w != writerOpen && r.f.IsImage(path) && r.f.Complete(path) == nil {
+			r.enqueue(c, nil)
+			return
+		}
+		c.due = now.Add(r.settleTime(w))
+		return
+	}
+	quiet := now.Sub(c.since)
+	if wait := r.settleTime(w); quiet < wait {
+		c.due = c.since.Add(wait)
+		return
+	}
+	if w == writerOpen && quiet < r.giveUp {
+		c.later(now, busyPause, busyCap)
+		return
+	}
+	why := r.incomplete(path, s)
+	switch {
+	case why == nil:
+		r.enqueue(c, nil)
+	case errors.Is(why, errNoImage):
+		r.ignore(c)
+	case quiet >= r.giveUp:
+		r.enqueue(c, fmt.Errorf("%w (unchanged for %s): write the file again", why, r.giveUp))
+	default:
+		c.later(now, busyPause, brokenCap)
+		c.due = earliest(c.due, c.since.Add(r.giveUp))
+	}
+}
+
+var errNoImage = errors.New("no image")
+
+// incomplete says why a settled file cannot be taken yet.
+func (r *folderRun) incomplete(path string, s stamp) error {
+	if s.size == 0 {
+		if !imageName(filepath.Base(path)) {
+			return errNoImage
+		}
+		return errors.New("the file is empty")
+	}
+	if !r.f.IsImage(path) {
+		return errNoImage
+	}
+	return r.f.Complete(path)
+}
+
+// ignore forgets a file that is no image until it changes.
+func (r *folderRun) ignore(c *candidate) {
+	r.log.Debug("not an image, ignored", zap.String("path", r.abs(c.rel)))
+	r.finish(c)
+}
+
+func (r *folderRun) unreadable(c *candidate, err error, now time.Time) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotRegular):
+		r.forget(c.rel)
+		return
+	case c.fresh || c.since.IsZero():
+		c.fresh, c.since = false, now
+	case now.Sub(c.since) >= r.giveUp:
+		r.enqueue(c, fmt.Errorf("%w (for %s): give aimsd read permission, then write the file again", err, r.giveUp))
+		return
+	}
+	c.later(now, busyPause, brokenCap)
+	c.due = earliest(c.due, c.since.Add(r.giveUp))
+}
+
+// probe returns a file's stamp by its open handle, and whether it is being written.
+func (r *folderRun) probe(path string) (stamp, writer, error) {
+	file, s, err := openRegular(path)
+	if err != nil {
+		return stamp{}, writerUnknown, err
+	}
+	defer func() { _ = file.Close() }()
+	switch {
+	case r.f.lease != nil:
+		return s, r.f.lease(path), nil
+	case r.network: // some network clients answer EAGAIN for "cannot tell"
+		return s, writerUnknown, nil
+	}
+	return s, probeWriter(file), nil
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
