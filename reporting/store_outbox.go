@@ -138,6 +138,15 @@ func (s *Store) NextMessages(ctx context.Context, after int64, limit int) (msgs 
 	return msgs, rows.Err()
 }
 
+// Waiting reports whether a message for the topic waits.
+func (s *Store) Waiting(ctx context.Context, topic string) (bool, error) {
+	var waiting bool
+	if err := s.reader.QueryRowContext(ctx, `SELECT EXISTS(SELECT 1 FROM outbox WHERE topic = ?)`, topic).Scan(&waiting); err != nil {
+		return false, fmt.Errorf("read outbox: %w", err)
+	}
+	return waiting, nil
+}
+
 // AckMessage removes messages that the broker has acknowledged. Unknown ids are ignored.
 func (s *Store) AckMessage(ctx context.Context, ids ...int64) error {
 	if len(ids) == 0 {
