@@ -15,8 +15,9 @@ const EdgePolicy = "exclude_touching+miles_lantuejoul"
 //
 // Objects at the edge and undefined values are excluded, so n + n_excluded is the number of objects. Mean,
 // standard deviation and percentiles (Hazen) are weighted by WeightML; min and max are not. The standard
-// deviation is sqrt(sum w (x-mean)² / sum w * n/(n-1)), nil for fewer than two values. Opt must be the one
-// that the objects were measured with.
+// deviation is sqrt(sum w (x-mean)² / sum w * n/(n-1)), nil for fewer than two values. The density is the
+// sum of weights over the analysed area, as a reader of the CSV can check; it is low by the border pixels'
+// share, 2/width + 2/height. Opt must be the one that the objects were measured with.
 func Summarise(objects []Object, opt Options, width, height int) Summary {
 	analysed := opt.Analysed
 	if analysed == (Rect{}) {
