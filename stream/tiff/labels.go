@@ -8,16 +8,24 @@ import (
 	"sync/atomic"
 )
 
-// Labels decodes a label image into dst (Width*Height, row-major): one integer sample per pixel, 1 to 32
-// bits, the ids exactly as stored; a palette's indices are the ids, min-is-white is not inverted. Colour,
-// floating point and negative ids are errors.
-func (r *Raster) Labels(ctx context.Context, dst []int32) error {
+// LabelsOK reports whether Labels can read the pixels as ids. The error wraps ErrUnsupported.
+func (r *Raster) LabelsOK() error {
 	switch {
 	case r.Samples != 1 || r.photometric != photometricBlackIsZero && r.photometric != photometricWhiteIsZero && r.photometric != photometricPalette:
 		return fmt.Errorf("%w: a label image has one channel of ids, this one is colour (%d channels); save the ids as 16 or 32-bit grey",
 			ErrUnsupported, r.Samples)
 	case r.format != 1 && r.format != 2:
 		return fmt.Errorf("%w: floating-point labels; save the ids as 16 or 32-bit integers", ErrUnsupported)
+	}
+	return nil
+}
+
+// Labels decodes a label image into dst (Width*Height, row-major): one integer sample per pixel, 1 to 32
+// bits, the ids exactly as stored; a palette's indices are the ids, min-is-white is not inverted. Colour,
+// floating point and negative ids are errors.
+func (r *Raster) Labels(ctx context.Context, dst []int32) error {
+	if err := r.LabelsOK(); err != nil {
+		return err
 	}
 	r.checkLen(len(dst))
 	var order binary.ByteOrder = r.page.file.order
