@@ -113,6 +113,7 @@ func (t *tx) insertFrame(ctx context.Context, rec *FrameRecord) error {
 	if rec.ReceivedAt.IsZero() {
 		rec.ReceivedAt = t.s.o.Now()
 	}
+	rec.ReceivedAt = rec.ReceivedAt.UTC().Round(0) // as it will be read back
 	if rec.ID == "" {
 		rec.ID = newID(rec.ReceivedAt)
 	}
