@@ -1,0 +1,114 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Folders below Microscope.Dir. Only FramesDir is meant to be watched.
+const (
+	FramesDir = "frames"
+	TruthDir  = "truth"
+)
+
+// Microscope writes a scene's frames into a folder as an instrument would, each after its truth:
+//
+//	DIR/truth/NAME.labels.tif   DIR/truth/NAME.json   DIR/frames/NAME.tif
+//
+// The fields are its parameters; it keeps no state, so a Run can be repeated and then replaces the same files.
+type Microscope struct {
+	Dir    string
+	Scene  Scene
+	Frames int     // how many; 0: until the context ends
+	Start  int     // index of the first frame; 0 means 1
+	RateHz float64 // frames per second; 0: as fast as possible
+	// AppendFor is over how long a frame is written piece by piece under its final name, as some instruments
+	// do. 0: under a temporary name in the same folder, then renamed.
+	AppendFor time.Duration
+}
+
+// Written is one frame that has fully appeared in the folder.
+type Written struct {
+	Name      string // base name without extension
+	Path      string // of the frame
+	Labels    string // path of its label image
+	TruthJSON string // path of its truth
+	Truth     *Truth
+	Count     int // frames written so far, this one included
+	Frames    int // frames to come in all, 0 when unlimited
+	At        time.Time
+}
+
+// Run writes frames until Frames are written (nil) or ctx ends (its error; nil if Frames is 0, because
+// then that is how a run ends). It renders a frame before it is due, so that RateHz holds whenever rendering is faster;
+// when it is slower, frames follow each other without a pause and none is skipped. progress may be nil; it is called
+// after each frame, on Run's goroutine.
+func (m Microscope) Run(ctx context.Context, progress func(Written)) error {
+	if m.Scene == nil {
+		return errors.New("simulate: no scene given")
+	}
+	if m.RateHz < 0 || m.RateHz != m.RateHz || m.Frames < 0 || m.AppendFor < 0 {
+		return fmt.Errorf("simulate: frames %d, rate %g Hz, append %s: none may be negative", m.Frames, m.RateHz, m.AppendFor)
+	}
+	for _, d := range []string{FramesDir, TruthDir} {
+		if err := os.MkdirAll(filepath.Join(m.Dir, d), 0o755); err != nil {
+			return fmt.Errorf("simulate: %w; choose a folder that can be written", err)
+		}
+	}
+	err := m.write(ctx, progress)
+	if m.Frames == 0 && err != nil && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (m Microscope) write(ctx context.Context, progress func(Written)) error {
+	due := time.Now()
+	for n := 0; m.Frames == 0 || n < m.Frames; n++ {
+		fr, err := m.Scene.Frame(ctx, max(m.Start, 1)+n)
+		if err != nil {
+			return err
+		}
+		w, err := m.writeTruth(fr)
+		if err != nil {
+			return err
+		}
+		if err := m.wait(ctx, n, &due); err != nil {
+			return err
+		}
+		if err := m.writeFrame(ctx, fr, w.Path); err != nil {
+			return err
+		}
+		w.Count, w.Frames, w.At = n+1, m.Frames, time.Now()
+		if progress != nil {
+			progress(w)
+		}
+	}
+	return nil
+}
+
+// wait holds frame n back until it is due: one period after the frame before it was due, or now if that has passed.
+func (m Microscope) wait(ctx context.Context, n int, due *time.Time) error {
+	now := time.Now()
+	if n == 0 || m.RateHz == 0 {
+		*due = now
+		return ctx.Err()
+	}
+	*due = due.Add(time.Duration(float64(time.Second) / m.RateHz))
+	if due.Before(now) {
+		*due = now
+		return ctx.Err()
+	}
+	t := time.NewTimer(due.Sub(now))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
