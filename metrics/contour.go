@@ -118,7 +118,7 @@ func (o *outline) smoothed(g *[taps + 1][taps + 1]float64, buf *hullBuffer) (con
 	dx, dy := 1.0, 0.0
 	turn := 0
 	before := segment(o.turns[n-1])
-	var px, py, fx, fy float64
+	var first, last point
 	for k := range n + 2*taps {
 		after := segment(o.turns[turn])
 		v.length = before + after
@@ -134,14 +134,14 @@ func (o *outline) smoothed(g *[taps + 1][taps + 1]float64, buf *hullBuffer) (con
 				sy += w * u.y
 				sw += w
 			}
-			sx, sy = sx/sw/2, sy/sw/2
+			p := point{sx / sw / 2, sy / sw / 2}
 			if k == 2*taps {
-				fx, fy = sx, sy
+				first = p
 			} else {
-				contour += math.Hypot(sx-px, sy-py)
+				contour += p.distance(last)
 			}
-			px, py = sx, sy
-			buf.add(sx, sy)
+			last = p
+			buf.add(p)
 		}
 
 		switch o.turns[turn] {
@@ -159,7 +159,7 @@ func (o *outline) smoothed(g *[taps + 1][taps + 1]float64, buf *hullBuffer) (con
 			turn = 0
 		}
 	}
-	return contour + math.Hypot(fx-px, fy-py), buf.perimeter()
+	return contour + first.distance(last), buf.perimeter()
 }
 
 func segment(turn uint8) float64 {

@@ -90,19 +90,48 @@ func calipers(h []corner) (feretMax, feretMin, area float64) {
 
 // hullBuffer collects points and keeps only what their convex hull needs, so that a contour of any
 // length takes bounded memory.
-type hullBuffer struct{ pts, chain []point }
+type hullBuffer struct {
+	pts, chain []point
+	core       [4]point // the hull's extremes after the first reduction: points inside them are dropped
+	cored      bool
+}
 
 type point struct{ x, y float64 }
 
+func (p point) distance(q point) float64 { return math.Sqrt((p.x-q.x)*(p.x-q.x) + (p.y-q.y)*(p.y-q.y)) }
+
 const hullBufferLen = 4096
 
-func (b *hullBuffer) reset() { b.pts = b.pts[:0] }
+func (b *hullBuffer) reset() { b.pts, b.cored = b.pts[:0], false }
 
-func (b *hullBuffer) add(x, y float64) {
+func (b *hullBuffer) add(p point) {
+	if b.cored && b.covers(p) {
+		return
+	}
+	b.pts = append(b.pts, p)
 	if len(b.pts) == hullBufferLen {
 		b.reduce()
+		// The chain starts at the leftmost point and turns by way of the top, as y points down.
+		least := func(less func(p, q point) int) point { return slices.MinFunc(b.pts, less) }
+		b.core = [4]point{
+			b.pts[0],
+			least(func(p, q point) int { return cmp.Compare(p.y, q.y) }),
+			least(func(p, q point) int { return cmp.Compare(q.x, p.x) }),
+			least(func(p, q point) int { return cmp.Compare(q.y, p.y) }),
+		}
+		b.cored = true
 	}
-	b.pts = append(b.pts, point{x, y})
+}
+
+// covers reports whether p lies strictly inside the core.
+func (b *hullBuffer) covers(p point) bool {
+	for i, o := range b.core {
+		a := b.core[(i+1)&3]
+		if (a.x-o.x)*(p.y-o.y)-(a.y-o.y)*(p.x-o.x) <= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // reduce replaces the points by their convex hull (Andrew's monotone chain).
@@ -141,7 +170,7 @@ func (b *hullBuffer) perimeter() (length float64) {
 	b.reduce()
 	for i, p := range b.pts {
 		q := b.pts[(i+1)%len(b.pts)]
-		length += math.Hypot(q.x-p.x, q.y-p.y)
+		length += p.distance(q)
 	}
 	return length
 }

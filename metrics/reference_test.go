@@ -313,3 +313,24 @@ func disc(labels []int32, width, height int, cx, cy, r float64, id int32) {
 		}
 	}
 }
+
+func TestHullBufferMatchesGiftWrapping(t *testing.T) {
+	rng := rand.New(rand.NewPCG(19, 20))
+	for _, n := range []int{1, 2, 3, 100, 30_000} {
+		var b hullBuffer
+		b.reset()
+		pts := make([]corner, n)
+		for i := range pts {
+			pts[i] = corner{rng.IntN(200) + rng.IntN(200), rng.IntN(300)}
+			b.add(point{float64(pts[i].x), float64(pts[i].y)})
+		}
+		want := 0.0
+		hull := giftWrap(pts)
+		for i, p := range hull {
+			q := hull[(i+1)%len(hull)]
+			want += math.Hypot(float64(p.x-q.x), float64(p.y-q.y))
+		}
+		require.InDelta(t, want, b.perimeter(), 1e-9)
+		require.LessOrEqual(t, len(b.pts), len(hull)+1)
+	}
+}
