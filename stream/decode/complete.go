@@ -91,11 +91,12 @@ func jpegComplete(r io.ReaderAt, size int64) error {
 	if _, err := r.ReadAt(tail, size-int64(len(tail))); endOK(err) != nil {
 		return err
 	}
-	if bytes.HasSuffix(bytes.TrimRight(tail, "\x00\xff \r\n"), []byte{0xd9}) {
-		tail = bytes.TrimRight(tail, "\x00\xff \r\n")
-		if bytes.HasSuffix(tail, []byte{0xff, 0xd9}) {
-			return nil
-		}
+	end := len(tail)
+	for end > 0 && (tail[end-1] == 0 || isSpace(tail[end-1])) {
+		end--
+	}
+	if bytes.HasSuffix(tail[:end], []byte{0xff, 0xd9}) {
+		return nil
 	}
 	return fmt.Errorf("%w JPEG: no end marker; wait until it is written or copy it again", ErrTruncated)
 }

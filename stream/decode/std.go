@@ -30,9 +30,19 @@ func stdImage(src *source) (image.Image, error) {
 		config, dec, name = png.DecodeConfig, png.Decode, "PNG"
 		pxPerByte = 8 * 1040 // 1-bit samples at Deflate's largest expansion
 	}
+	failed := func(err error) error {
+		whole := jpegComplete
+		if isPNG {
+			whole = pngComplete
+		}
+		if cut := whole(src.readerAt(), src.size); cut != nil {
+			return cut // says more than what the decoder stumbled over
+		}
+		return stdError(name, err)
+	}
 	c, err := config(bufio.NewReader(src.reader()))
 	if err != nil {
-		return nil, stdError(name, err)
+		return nil, failed(err)
 	}
 	px := int64(c.Width) * int64(c.Height)
 	switch {
@@ -48,7 +58,7 @@ func stdImage(src *source) (image.Image, error) {
 	}
 	img, err := dec(bufio.NewReaderSize(src.reader(), 64<<10))
 	if err != nil {
-		return nil, stdError(name, err)
+		return nil, failed(err)
 	}
 	return img, nil
 }

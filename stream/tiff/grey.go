@@ -38,8 +38,6 @@ func (r *Raster) GreyBits() (int, error) {
 		if r.Samples < 3 || r.Bits < 8 {
 			return 0, fmt.Errorf("%w: RGB of %d samples of %d bits; %s", ErrUnsupported, r.Samples, r.Bits, remedy)
 		}
-	default:
-		return 0, fmt.Errorf("%w: %s pixels; %s", ErrUnsupported, photometricName(r.photometric), remedy)
 	}
 	if r.Bits == 16 {
 		return 16, nil

@@ -11,7 +11,7 @@ import (
 // LabelsOK reports whether Labels can read the pixels as ids. The error wraps ErrUnsupported.
 func (r *Raster) LabelsOK() error {
 	switch {
-	case r.Samples != 1 || r.photometric != photometricBlackIsZero && r.photometric != photometricWhiteIsZero && r.photometric != photometricPalette:
+	case r.Samples != 1 || r.photometric == photometricRGB:
 		return fmt.Errorf("%w: a label image has one channel of ids, this one is colour (%d channels); save the ids as 16 or 32-bit grey",
 			ErrUnsupported, r.Samples)
 	case r.format != 1 && r.format != 2:

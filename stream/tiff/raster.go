@@ -99,6 +99,9 @@ func (r *Raster) samples() error {
 	if r.photometric, err = r.page.Uint(TagPhotometric, byDefault); err != nil {
 		return err
 	}
+	if r.photometric > photometricPalette {
+		return fmt.Errorf("%w: %s pixels; re-save it as 8 or 16-bit grey", ErrUnsupported, photometricName(r.photometric))
+	}
 	if r.format, err = r.page.Uint(TagSampleFormat, 1); r.format == 4 { // 4: undefined
 		r.format = 1
 	}
@@ -137,9 +140,10 @@ func (r *Raster) coding() error {
 
 func (r *Raster) chunks() error {
 	offsets, counts := uint16(TagStripOffsets), uint16(TagStripByteCounts)
-	_, hasTiles := r.page.Tag(TagTileOffsets)
-	if _, hasStrips := r.page.Tag(TagStripOffsets); hasTiles && !hasStrips {
-		r.tiled, offsets, counts = true, TagTileOffsets, TagTileByteCounts
+	if _, ok := r.page.Tag(TagTileOffsets); ok { // old writers list tiles as strips
+		offsets, counts = TagTileOffsets, TagTileByteCounts
+	}
+	if _, r.tiled = r.page.Tag(TagTileWidth); r.tiled {
 		w, err := r.page.Uint(TagTileWidth, 0)
 		if err != nil {
 			return err

@@ -54,6 +54,9 @@ func (u *unpacker) open(r *Raster, i int, skip, length int64) error {
 	var err error
 	switch r.compression {
 	case compressionLZW:
+		if err := r.lzwKind(i); err != nil {
+			return err
+		}
 		u.src = lzw.NewReader(packed, lzw.MSB, 8)
 	case compressionPackBits:
 		u.pack.reset(packed)
@@ -69,6 +72,22 @@ func (u *unpacker) open(r *Raster, i int, skip, length int64) error {
 	if err != nil {
 		u.zlib = nil
 		return chunkError(r, i, err)
+	}
+	return nil
+}
+
+// lzwKind refuses the LZW of TIFF 5 drafts, whose codes run the other way: it begins with 0x00 and an odd byte,
+// where TIFF 6.0 begins with a clear code (0x80).
+func (r *Raster) lzwKind(i int) error {
+	var head [2]byte
+	if r.counts[i] < 2 {
+		return nil // too short, found later
+	}
+	if err := r.page.file.read(head[:], int64(r.offsets[i])); err != nil {
+		return err
+	}
+	if head[0] == 0 && head[1]&1 == 1 && !r.lsbFirst {
+		return fmt.Errorf("%w: old-style LZW compression; re-save it uncompressed or with LZW, Deflate or PackBits", ErrUnsupported)
 	}
 	return nil
 }

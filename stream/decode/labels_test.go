@@ -1,0 +1,80 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/stream/tiff"
+)
+
+func TestLabelsKeepIdsExactly(t *testing.T) {
+	const w, h = 30, 20
+	want := make([]int32, w*h)
+	for i := range want {
+		want[i] = int32(i % 251)
+	}
+	g8, g16 := image.NewGray(image.Rect(0, 0, w, h)), image.NewGray16(image.Rect(0, 0, w, h))
+	palette := make(color.Palette, 256)
+	for i := range palette {
+		palette[i] = color.RGBA{uint8(i * 37), uint8(i * 91), uint8(255 - i), 255}
+	}
+	pal := image.NewPaletted(image.Rect(0, 0, w, h), palette)
+	var be []byte
+	for i, v := range want {
+		g8.Pix[i], pal.Pix[i] = uint8(v), uint8(v)
+		binary.BigEndian.PutUint16(g16.Pix[2*i:], uint16(v))
+		be = binary.BigEndian.AppendUint16(be, uint16(v))
+	}
+	var t16 bytes.Buffer
+	require.NoError(t, tiff.EncodeLabels(&t16, want, w, h))
+	for name, data := range map[string][]byte{
+		"png8": pngOf(t, g8), "png16": pngOf(t, g16), "palette": pngOf(t, pal), "tiff16": t16.Bytes(),
+		"pgm8": pgmOf(w, h, 255, g8.Pix), "pgm16": pgmOf(w, h, 65535, be), "pgm8 of few levels": pgmOf(w, h, 251, g8.Pix),
+	} {
+		got, gw, gh, err := Labels(write(t, name, data))
+		require.NoError(t, err, name)
+		require.Equal(t, [2]int{w, h}, [2]int{gw, gh}, name)
+		require.Equal(t, want, got, name)
+	}
+
+	want[5] = math.MaxInt32
+	var t32 bytes.Buffer
+	require.NoError(t, tiff.EncodeLabels(&t32, want, w, h))
+	got, _, _, err := Labels(write(t, "tiff32", t32.Bytes()))
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+func TestLabelsRefuseWhatAltersIds(t *testing.T) {
+	rgb := image.NewRGBA(image.Rect(0, 0, 70, 70))
+	for i := range rgb.Pix {
+		rgb.Pix[i] = 255
+	}
+	for name, data := range map[string][]byte{
+		"colour.png": pngOf(t, rgb), "lossy.jpg": jpegOf(t, grey(70, 70)), "no.tif": []byte("no image here at all"),
+	} {
+		path := write(t, name, data)
+		_, _, _, err := Labels(path)
+		require.Error(t, err, name)
+		require.ErrorContains(t, err, path)
+		require.ErrorContains(t, err, "save")
+	}
+}
+
+func TestLowBitPNGLabelsAreNotStretched(t *testing.T) {
+	// A 2-bit grey PNG cannot be written by image/png; palette PNGs of few colours are, and 8-bit ones keep their ids.
+	pal := image.NewPaletted(image.Rect(0, 0, 4, 1), color.Palette{color.Black, color.White, color.Black, color.White})
+	copy(pal.Pix, []uint8{0, 1, 2, 3})
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, pal))
+	got, _, _, err := Labels(write(t, "a.png", b.Bytes()))
+	require.NoError(t, err)
+	require.Equal(t, []int32{0, 1, 2, 3}, got)
+}

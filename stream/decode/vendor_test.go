@@ -1,0 +1,122 @@
+package decode
+
+import (
+	"encoding/csv"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRealFilesGiveTheTruePixelSizeAndBar(t *testing.T) {
+	dir := shared(t, "vendor")
+	f, err := os.Open(filepath.Join(dir, "truth.csv"))
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	require.NoError(t, err)
+	column := map[string]int{}
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	checked := 0
+	for _, row := range rows[1:] {
+		vendor := row[column["vendor"]]
+		if vendor != "FEI/Thermo" && vendor != "Zeiss" && vendor != "TESCAN" {
+			continue
+		}
+		checked++
+		t.Run(row[0], func(t *testing.T) {
+			frame, err := File(t.Context(), filepath.Join(dir, row[0]))
+			require.NoError(t, err)
+			defer frame.Release()
+			num := func(name string) float64 {
+				v, err := strconv.ParseFloat(row[column[name]], 64)
+				require.NoError(t, err)
+				return v
+			}
+			require.Equal(t, int(num("width")), frame.Width)
+			require.Equal(t, int(num("height")), frame.Height)
+			require.InEpsilon(t, num("nm_per_px"), frame.Meta.NmPerPx, 1e-3)
+			require.InEpsilon(t, num("nm_per_px"), frame.Meta.NmPerPxY, 1e-3)
+			top := num("panel_top_row")
+			if vendor == "Zeiss" { // burned in, and rounded to what is surely image in the truth
+				require.InDelta(t, top, frame.Meta.ImageRows, 0.025*float64(frame.Height))
+			} else {
+				require.EqualValues(t, top, frame.Meta.ImageRows)
+			}
+			require.Contains(t, frame.Meta.Model, strings.Fields(row[column["model"]])[0])
+			require.Positive(t, frame.Meta.HighVoltageV)
+			require.Positive(t, frame.Meta.WorkingDistanceM)
+			require.NotEmpty(t, frame.Meta.Detector)
+			require.False(t, frame.Meta.AcquiredAt.IsZero())
+			require.InEpsilon(t, frame.Meta.NmPerPx*1e-9*float64(frame.Width), frame.Meta.HorFieldWidthM, 0.01)
+			size := 0
+			for k, v := range frame.Meta.Raw {
+				size += len(k) + len(v)
+			}
+			require.LessOrEqual(t, len(frame.Meta.Raw), maxRawKeys)
+			require.LessOrEqual(t, size, maxRawBytes)
+		})
+	}
+	require.Equal(t, 8, checked)
+}
+
+func TestSmallVendorSamples(t *testing.T) {
+	dir := shared(t, "vendor/formats")
+	for name, nm := range map[string]float64{
+		"FEI-Helios-Ebeam-8bits.tif": 3372.4, "FEI-Helios-Ebeam-16bits.tif": 3372.4, "FEI-Helios-navcam.tif": 263974,
+		"FEI-Helios-navcam-with-no-IRBeam-bad-floats.tif": 0,
+		"test_tiff_Zeiss_SEM_1k.tif":                      2615, "test_tiff_Zeiss_SEM_512pix.tif": 11.65,
+		"../openfibsem_sem.tif": 97.65625, "../fei_helios_pfib_ibeam.tif": 97.65625, "../fei_helios_pfib_sliceview.tif": 385.4167,
+	} {
+		frame, err := File(t.Context(), filepath.Join(dir, name))
+		require.NoError(t, err, name)
+		require.InDelta(t, nm, frame.Meta.NmPerPx, nm*1e-3, name)
+		frame.Release()
+	}
+}
+
+// A conformance collection of good, odd and hostile TIFFs: each decodes or fails in one clear line.
+func TestEveryVariantDecodesOrFailsClearly(t *testing.T) {
+	dir := shared(t, "tiff_variants")
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	decoded := 0
+	for _, path := range files {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		f, err := File(t.Context(), path)
+		if err == nil {
+			decoded++
+			f.Release()
+		} else {
+			require.NotContains(t, err.Error(), "\n")
+			require.Contains(t, err.Error(), path)
+		}
+		_, _, _, err = Labels(path)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+		}
+		runtime.ReadMemStats(&after)
+		require.Less(t, time.Since(start), 5*time.Second, path)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20), path)
+	}
+	require.GreaterOrEqual(t, decoded, 78)
+	t.Logf("%d of %d files decode", decoded, len(files))
+}
+
+func TestPixelSizesMustBePlausible(t *testing.T) {
+	for _, m := range []float64{0, -1e-9, 1e-13, 2e-3, math.NaN(), math.Inf(1)} {
+		b := newBuilder(100, 100)
+		b.pixel(m, m)
+		require.Zero(t, b.meta.NmPerPx)
+	}
+}
