@@ -23,18 +23,18 @@ type quantity struct {
 // quantities in the order of the report's table. The diameter is first.
 func quantities() []quantity {
 	return []quantity{
-		{"ecd_px", "ecd_nm", 1, "Equivalent circular diameter", "ECD"},
-		{"feret_max_px", "feret_max_nm", 1, "Maximum Feret diameter", "x_Fmax"},
-		{"feret_min_px", "feret_min_nm", 1, "Minimum Feret diameter", "x_Fmin"},
-		{"perimeter_px", "perimeter_nm", 1, "Perimeter", "P"},
-		{"area_px", "area_nm2", 2, "Projected area", "A"},
-		{"aspect_ratio_iso", "", 0, "Aspect ratio", "x_Fmin / x_Fmax"},
-		{"ar_ellipse", "", 0, "Ellipse axis ratio", "major / minor"},
+		{"ecd_px", "ecd_nm", 1, "Equivalent circular diameter", "ECD, of the circle with the same area"},
+		{"feret_max_px", "feret_max_nm", 1, "Maximum Feret diameter", "longest caliper width"},
+		{"feret_min_px", "feret_min_nm", 1, "Minimum Feret diameter", "shortest caliper width"},
+		{"perimeter_px", "perimeter_nm", 1, "Perimeter", "outer contour"},
+		{"area_px", "area_nm2", 2, "Projected area", "holes excluded"},
+		{"aspect_ratio_iso", "", 0, "Aspect ratio", "Feret min / max"},
+		{"ar_ellipse", "", 0, "Ellipse axis ratio", "major / minor axis"},
 		{"sphericity", "", 0, "Sphericity", "2√(πA) / P"},
 		{"circularity_ij", "", 0, "Circularity (ImageJ)", "4πA / P²"},
-		{"solidity", "", 0, "Solidity", "A / A_hull"},
-		{"smoothness", "", 0, "Smoothness", "P_hull / P"},
-		{"confidence", "", 0, "Object confidence", ""},
+		{"solidity", "", 0, "Solidity", "area / area of the hull"},
+		{"smoothness", "", 0, "Smoothness", "perimeter of the hull / of the contour"},
+		{"confidence", "", 0, "Object confidence", "the model's own estimate"},
 	}
 }
 

@@ -23,8 +23,8 @@ func (a axis) ticks(want int) []float64 {
 	}
 	step := niceStep((a.hi - a.lo) / float64(max(1, want)))
 	var out []float64
-	for i := math.Ceil(a.lo/step - 1e-9); i*step <= a.hi+step*1e-9; i++ {
-		out = append(out, i*step)
+	for i := int(math.Ceil(a.lo/step - 1e-9)); float64(i)*step <= a.hi+step*1e-9; i++ {
+		out = append(out, float64(i)*step)
 	}
 	return out
 }

@@ -165,10 +165,17 @@ func (in *Input) check() error {
 		return fmt.Errorf("write %s: %d labels for %dx%d px", in.Path, len(in.Labels), in.Width, in.Height)
 	case in.Gray8 != nil && len(in.Gray8) != px, in.Gray16 != nil && len(in.Gray16) != px:
 		return fmt.Errorf("write %s: picture and labels differ in size", in.Path)
+	case !in.analysedFits():
+		return fmt.Errorf("write %s: analysed area outside the frame", in.Path)
 	case in.Gray8 != nil && in.Gray16 != nil:
 		return fmt.Errorf("write %s: both an 8-bit and a 16-bit picture", in.Path)
 	}
 	return nil
+}
+
+func (in *Input) analysedFits() bool {
+	a := in.Result.Image.Analysed
+	return a.X0 >= 0 && a.Y0 >= 0 && a.X0 <= a.X1 && a.Y0 <= a.Y1 && a.X1 <= in.Width && a.Y1 <= in.Height
 }
 
 // restoreNames learns from the folders of earlier runs which path owns which name. Whatever else lies in

@@ -37,8 +37,7 @@ type Overlay struct {
 // Edge objects, which the statistics leave out or weight, have dashed outlines. What lies outside the
 // analysed area is dimmed behind a dashed white border; the scale bar is boxed in cyan, text in dashed cyan.
 func DrawOverlay(opts OverlayOptions) *Overlay {
-	long := max(opts.Width, opts.Height)
-	factor := max(1, (long+MaxOverlayPx-1)/MaxOverlayPx)
+	factor := overlayFactor(opts.Width, opts.Height)
 	d := drawing{OverlayOptions: opts, factor: factor}
 	d.w = (opts.Width + factor - 1) / factor
 	d.h = (opts.Height + factor - 1) / factor
@@ -50,6 +49,11 @@ func DrawOverlay(opts OverlayOptions) *Overlay {
 	d.drawOutlines()
 	d.drawBoxes()
 	return &Overlay{Image: d.img, Factor: factor}
+}
+
+// overlayFactor is how many px of a frame make one px of its overlay, along each axis.
+func overlayFactor(width, height int) int {
+	return max(1, (max(width, height)+MaxOverlayPx-1)/MaxOverlayPx)
 }
 
 // drawing is an overlay in the making; w and h are its size, Width and Height the frame's.
@@ -77,57 +81,78 @@ func parallelRows(h int, fn func(y0, y1 int)) {
 // whole overlay is fitted to a screen.
 func line(long int) int {
 	switch {
-	case long <= 1400:
+	case long <= 700:
 		return 1
-	case long <= 2800:
+	case long <= 1600:
 		return 2
-	default:
+	case long <= 2800:
 		return 3
+	default:
+		return 4
 	}
 }
 
-// drawBoxes draws the border of the analysed area, where it is smaller than the frame, and the boxes of
-// the scale bar and of text.
+// drawBoxes draws the border of the analysed area, where it lies inside the frame, and the boxes of the
+// scale bar and of text.
 func (d *drawing) drawBoxes() {
 	stroke := line(max(d.w, d.h))
-	if d.Analysed != (metrics.Rect{X1: d.Width, Y1: d.Height}) {
-		d.box(d.Analysed, stroke, indexWhite, 12)
-	}
+	d.border(stroke)
 	for _, b := range d.TextBoxes {
-		d.box(grow(b, 2*d.factor), stroke, indexBox, 6)
+		d.box(b, 2*d.factor, stroke, 6)
 	}
 	if d.Bar != nil {
-		d.box(grow(*d.Bar, 3*d.factor), stroke, indexBox, 0)
+		d.box(*d.Bar, 3*d.factor, stroke, 0)
 	}
 }
 
-func grow(r metrics.Rect, by int) metrics.Rect {
-	return metrics.Rect{X0: r.X0 - by, Y0: r.Y0 - by, X1: r.X1 + by, Y1: r.Y1 + by}
+// border draws those sides of the analysed area that are not sides of the frame.
+func (d *drawing) border(stroke int) {
+	x0, y0, x1, y1 := d.reduced(d.Analysed)
+	if x0 >= x1 || y0 >= y1 {
+		return
+	}
+	if x0 > 0 {
+		d.fill(x0, y0, min(x0+stroke, x1), y1, indexWhite, 12)
+	}
+	if y0 > 0 {
+		d.fill(x0, y0, x1, min(y0+stroke, y1), indexWhite, 12)
+	}
+	if x1 < d.w {
+		d.fill(max(x1-stroke, x0), y0, x1, y1, indexWhite, 12)
+	}
+	if y1 < d.h {
+		d.fill(x0, max(y1-stroke, y0), x1, y1, indexWhite, 12)
+	}
 }
 
-// box strokes a frame rectangle just inside its edges; dash > 0 alternates the colour with black every
-// dash px, so that it shows on any grey.
-func (d *drawing) box(r metrics.Rect, stroke int, colour uint8, dash int) {
-	x0, y0 := max(0, r.X0/d.factor), max(0, r.Y0/d.factor)
-	x1, y1 := min(d.w, (r.X1+d.factor-1)/d.factor), min(d.h, (r.Y1+d.factor-1)/d.factor)
-	set := func(x, y int) {
-		c := colour
-		if dash > 0 && (x/dash+y/dash)%2 == 1 {
-			c = indexBlack
-		}
-		d.img.Pix[y*d.img.Stride+x] = c
+// box strokes the edges of a frame rectangle grown by some px.
+func (d *drawing) box(r metrics.Rect, by, stroke, dash int) {
+	x0, y0, x1, y1 := d.reduced(metrics.Rect{X0: r.X0 - by, Y0: r.Y0 - by, X1: r.X1 + by, Y1: r.Y1 + by})
+	if x0 >= x1 || y0 >= y1 {
+		return
 	}
-	for s := range stroke {
-		if x0+s >= x1-s || y0+s >= y1-s {
-			return
-		}
-		for x := x0 + s; x < x1-s; x++ {
-			set(x, y0+s)
-			set(x, y1-1-s)
-		}
-		for y := y0 + s; y < y1-s; y++ {
-			set(x0+s, y)
-			set(x1-1-s, y)
+	d.fill(x0, y0, x1, min(y0+stroke, y1), indexBox, dash)
+	d.fill(x0, max(y1-stroke, y0), x1, y1, indexBox, dash)
+	d.fill(x0, y0, min(x0+stroke, x1), y1, indexBox, dash)
+	d.fill(max(x1-stroke, x0), y0, x1, y1, indexBox, dash)
+}
+
+// reduced maps a frame rectangle to the overlay, cut to it.
+func (d *drawing) reduced(r metrics.Rect) (x0, y0, x1, y1 int) {
+	return max(0, r.X0/d.factor), max(0, r.Y0/d.factor),
+		min(d.w, (r.X1+d.factor-1)/d.factor), min(d.h, (r.Y1+d.factor-1)/d.factor)
+}
+
+// fill paints a rectangle of the overlay; dash > 0 alternates the colour with black every dash px, so that
+// it shows on any grey.
+func (d *drawing) fill(x0, y0, x1, y1 int, colour uint8, dash int) {
+	for y := y0; y < y1; y++ {
+		row := d.img.Pix[y*d.img.Stride:]
+		for x := x0; x < x1; x++ {
+			row[x] = colour
+			if dash > 0 && (x/dash+y/dash)%2 == 1 {
+				row[x] = indexBlack
+			}
 		}
 	}
 }

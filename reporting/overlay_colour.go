@@ -7,25 +7,28 @@ import (
 	"sync"
 )
 
-// overlayPalette: greys, black, white, cyan, and six colours of Okabe and Ito's set for all kinds of
-// colour vision (Color Universal Design, 2008), without its black and its dark blue, which vanish on dark
-// grey.
+// brightestGray leaves the colours something to stand out from on bright objects.
+const brightestGray = 216
+
+// overlayPalette: greys, black, white, cyan, and six object colours. Those follow Okabe and Ito's set for
+// all kinds of colour vision (Color Universal Design, 2008) without its black and its dark blue, which
+// vanish on dark grey, and are more saturated, because lines are thin.
 func overlayPalette() color.Palette {
 	p := make(color.Palette, 0, indexObject+objectColors)
 	for i := range grays {
-		v := uint8(i * 255 / (grays - 1))
+		v := uint8(i * brightestGray / (grays - 1))
 		p = append(p, color.RGBA{v, v, v, 255})
 	}
 	return append(p,
 		color.RGBA{0, 0, 0, 255},
 		color.RGBA{255, 255, 255, 255},
 		color.RGBA{0, 255, 255, 255},
-		color.RGBA{230, 159, 0, 255},   // orange
-		color.RGBA{86, 180, 233, 255},  // sky blue
-		color.RGBA{240, 228, 66, 255},  // yellow
-		color.RGBA{0, 190, 140, 255},   // bluish green, lighter than the original for dark greys
-		color.RGBA{235, 100, 30, 255},  // vermillion, lighter likewise
-		color.RGBA{225, 130, 190, 255}, // reddish purple, lighter likewise
+		color.RGBA{255, 150, 0, 255},  // orange
+		color.RGBA{40, 165, 255, 255}, // sky blue
+		color.RGBA{255, 232, 0, 255},  // yellow
+		color.RGBA{0, 195, 125, 255},  // bluish green
+		color.RGBA{242, 70, 20, 255},  // vermillion
+		color.RGBA{240, 95, 205, 255}, // reddish purple
 	)
 }
 
@@ -49,9 +52,7 @@ func adjacent(labels []int32, w, h, reach int) [][2]int32 {
 		}
 		for y := y0; y < y1; y++ {
 			pairsInRow(labels[y*w:][:w], reach, note)
-			if y%2 == 0 { // every second row finds every pair that matters
-				pairsBelow(labels, w, h, y, reach, note)
-			}
+			pairsBelow(labels, w, h, y, reach, note)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -83,10 +84,10 @@ func pairsInRow(row []int32, reach int, note func(a, b int32)) {
 	}
 }
 
-// pairsBelow looks down from the lower boundary of the objects in row y.
+// pairsBelow looks down from the lower boundary of the objects in row y, at every second column.
 func pairsBelow(labels []int32, w, h, y, reach int, note func(a, b int32)) {
 	bottom := min(h-1, y+reach)
-	for x := range w {
+	for x := 0; x < w; x += 2 {
 		l := labels[y*w+x]
 		if l <= 0 {
 			continue

@@ -18,11 +18,12 @@ func (d *drawing) drawOutlines() {
 					continue
 				}
 				p := pens[l]
-				if p.dash > 0 && (x/p.dash+y/p.dash)%2 == 1 {
+				if !isOutline(labels, d.w, d.h, x, y, l, p.stroke) {
 					continue
 				}
-				if isOutline(labels, d.w, d.h, x, y, l, p.stroke) {
-					dst[x] = p.colour
+				dst[x] = p.colour
+				if p.dash > 0 && (x/p.dash+y/p.dash)%2 == 1 {
+					dst[x] = indexBlack
 				}
 			}
 		}
@@ -33,7 +34,7 @@ func (d *drawing) drawOutlines() {
 type pen struct {
 	colour uint8
 	stroke int
-	dash   int // 0: solid
+	dash   int // px of colour and of black in turn; 0: solid
 }
 
 // pens chooses stroke and colour of every label. Small objects get a thin line, or they would be all
@@ -55,8 +56,8 @@ func (d *drawing) pens(labels []int32) []pen {
 			continue
 		}
 		p := pen{colour: indexObject + colours[o.Label], stroke: stroke}
-		if diameter := math.Sqrt(max(o.Area, 0)) / float64(d.factor); diameter < float64(8*stroke) {
-			p.stroke = max(1, int(diameter/8))
+		if diameter := math.Sqrt(max(o.Area, 0)) / float64(d.factor); diameter < float64(10*stroke) {
+			p.stroke = max(1, int(diameter/10))
 		}
 		if o.Edge {
 			p.dash = 3 * stroke

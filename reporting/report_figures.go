@@ -8,9 +8,9 @@ func keyFigures(b *Batch, p *pool, unit lengthUnit) []keyFigure {
 	perArea, per := density(p.densityPerUm2)
 	figures := []keyFigure{
 		{Name: "Objects", Value: count(p.objects), Note: edgeNote(p)},
-		{Name: "D10", Value: unit.show(stat.P10), Unit: unit.name},
+		{Name: "D10", Value: unit.show(stat.P10), Unit: unit.name, Note: "10 % are smaller"},
 		{Name: "D50", Value: unit.show(stat.P50), Unit: unit.name, Note: "median diameter"},
-		{Name: "D90", Value: unit.show(stat.P90), Unit: unit.name},
+		{Name: "D90", Value: unit.show(stat.P90), Unit: unit.name, Note: "90 % are smaller"},
 		{Name: "Area fraction", Value: percent(p.areaFraction), Note: "of the analysed area"},
 		{Name: "Density", Value: perArea, Unit: per, Note: densityNote(p)},
 		{Name: "Inputs", Value: count(c.Total), Note: inputsNote(c)},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -103,7 +104,11 @@ func cardOf(dir string, number int, in *BatchInput) card {
 	if stat.P50 != nil {
 		c.Headline += " · D50 " + unit.show(stat.P50) + " " + unit.name
 	}
-	c.Scale = scaleText(&r.Scale)
+	size, source := scaleTexts(&r.Scale)
+	c.Scale = strings.TrimSuffix(size+", "+source, ", ")
+	if f := overlayFactor(r.Image.Width, r.Image.Height); f > 1 {
+		c.Scale += fmt.Sprintf(" · overlay reduced %d:1", f)
+	}
 	for _, f := range r.ImageQuality {
 		c.Flags = append(c.Flags, flagText(f))
 	}

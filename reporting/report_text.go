@@ -68,7 +68,12 @@ func significant(v float64, digits int) string {
 		}
 		return mantissa + " × 10" + superscript(n)
 	default:
-		decimals := max(0, digits-1-int(math.Floor(math.Log10(abs))))
+		_, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', digits-1, 64), "e") // of the rounded value
+		magnitude, err := strconv.Atoi(exponent)
+		if err != nil {
+			return undefinedText
+		}
+		decimals := max(0, digits-1-magnitude)
 		whole, fraction, _ := strings.Cut(strconv.FormatFloat(v, 'f', decimals, 64), ".")
 		if abs >= 1e4 {
 			whole = grouped(whole)
@@ -145,16 +150,20 @@ func clock(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// scaleText is an input's pixel size and where it came from.
-func scaleText(s *Scale) string {
+// scaleTexts are an input's pixel size and where it came from.
+func scaleTexts(s *Scale) (size, source string) {
 	if s.NmPerPx == nil {
-		return "no scale"
+		return "no scale", ""
 	}
-	source := map[string]string{"metadata": "metadata", "scale_bar": "scale bar", "fixed": "configured"}[s.Source]
-	if source == "" {
+	switch s.Source {
+	case "scale_bar":
+		source = "scale bar"
+	case "fixed":
+		source = "configured"
+	default:
 		source = s.Source
 	}
-	return significant(*s.NmPerPx, 4) + " nm/px, " + source
+	return significant(*s.NmPerPx, 4) + " nm/px", source
 }
 
 // diametersOf returns an input's diameter statistics in nm, or in px when it has no scale.

@@ -41,7 +41,8 @@ type statisticRow struct{ Title, Short, Unit, N, Min, Max, Mean, SD, P10, P50, P
 type inputRow struct {
 	Number                           int
 	Path, Link, Status, Error        string
-	Objects, Edge, Scale, Area       string
+	Objects, Edge, Area              string
+	Scale, ScaleSource               string
 	P10, P50, P90, Unit              string
 	Density, Confidence, Time, Flags string
 }
@@ -152,7 +153,8 @@ func rowOf(number int, in *BatchInput) inputRow {
 		value += " " + per
 	}
 	row.Objects, row.Edge = count(r.Objects), count(in.edgeObjects())
-	row.Scale, row.Area = scaleText(&r.Scale), percent(r.AreaFraction)
+	row.Scale, row.ScaleSource = scaleTexts(&r.Scale)
+	row.Area = percent(r.AreaFraction)
 	row.P10, row.P50, row.P90, row.Unit = unit.show(stat.P10), unit.show(stat.P50), unit.show(stat.P90), unit.name
 	row.Density, row.Confidence = value, fraction(r.Confidence)
 	row.Time = significant(r.TimingsMs.Total, 3)

@@ -93,9 +93,10 @@ func checkWarnings(b *Batch) []string {
 	}
 	var out []string
 	for k, paths := range inputs {
-		text := fmt.Sprintf("Scale check %s (%s): %s", strings.ReplaceAll(k.name, "_", " "), k.status, someNames(paths))
+		verdict := map[string]string{"warn": "doubtful", "fail": "failed"}[k.status]
+		text := fmt.Sprintf("Scale check “%s” %s: %s", strings.ReplaceAll(k.name, "_", " "), verdict, someNames(paths))
 		if len(paths) == 1 && details[k] != "" {
-			text += ": " + details[k]
+			text += " (" + details[k] + ")"
 		}
 		out = append(out, strings.TrimSuffix(text, ".")+".")
 	}
