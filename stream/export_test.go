@@ -1,0 +1,33 @@
+package stream
+
+import (
+	"google.golang.org/grpc"
+
+	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
+)
+
+// What tests outside the package may set.
+
+type Events = events
+
+func (f *Folder) SetEvents(fn func() (Events, error)) { f.newEvents = fn }
+func (f *Folder) SetNetwork(fn func(string) bool)     { f.isNetwork = fn }
+func (f *Folder) SetLeaseUnknown()                    { f.lease = func(string) writer { return writerUnknown } }
+
+func IgnoredName(name string) bool   { return ignoredName(name) }
+func CompareNatural(a, b string) int { return compareNatural(a, b) }
+func SafeName(s string) string       { return safeName(s) }
+func IsLoopback(host string) bool    { return isLoopback(host) }
+
+var CheckHeader = checkHeader
+
+var _ grpc.StreamServerInterceptor = guard{}.stream
+
+// HeaderSizes returns the bytes a valid header announces and those it makes us hold.
+func HeaderSizes(h *aimsv1.FrameHeader) (wire, memory int64, err error) {
+	l, err := checkHeader(h)
+	if err != nil {
+		return 0, 0, err
+	}
+	return l.wireBytes(), l.memoryBytes(), nil
+}
