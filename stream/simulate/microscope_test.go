@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/uni-aims/aimsd/stream/decode"
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
@@ -73,6 +75,30 @@ func TestMicroscopeWritesFramesAndTheirTruth(t *testing.T) {
 		}
 		require.Equal(t, 3, files(t, filepath.Join(dir, "frames")))
 		require.Equal(t, 6, files(t, filepath.Join(dir, "truth")))
+	}
+}
+
+func TestFramesAreReadByTheDecoder(t *testing.T) {
+	for _, bits := range []int{8, 16} {
+		m := Microscope{Dir: t.TempDir(), Scene: &Particles{Width: 400, Height: 300, Seed: 3, Bits: bits}, Frames: 1}
+		require.NoError(t, m.Run(t.Context(), func(w Written) {
+			fr, err := decode.File(t.Context(), w.Path)
+			require.NoError(t, err)
+			defer fr.Release()
+			require.Equal(t, w.Name+".tif", fr.Name)
+			require.Equal(t, []int{400, 300}, []int{fr.Width, fr.Height})
+			require.Equal(t, bits == 16, fr.Gray16 != nil)
+			require.InEpsilon(t, w.Truth.NmPerPx, fr.Meta.NmPerPx, 1e-9)
+			require.Equal(t, w.Truth.ImageRows, fr.Meta.ImageRows)
+			require.Equal(t, "FEI", fr.Meta.Vendor)
+			require.NotZero(t, fr.Meta.HighVoltageV)
+			require.NotZero(t, fr.Meta.WorkingDistanceM)
+			require.False(t, fr.Meta.AcquiredAt.IsZero())
+			labels, width, height, err := decode.Labels(w.Labels)
+			require.NoError(t, err)
+			require.Equal(t, []int{400, 300}, []int{width, height})
+			require.EqualValues(t, w.Truth.Objects, slices.Max(labels))
+		}))
 	}
 }
 

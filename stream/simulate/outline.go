@@ -13,8 +13,9 @@ type particle struct {
 	x, y    float64 // centre, px; the first pixel spans 0..1
 	reach   float64 // largest radius, px
 	radii   [outlineSteps + 1]float32
-	gain    float32 // own brightness, about 1
-	flat    float32 // 0: domed like a sphere, 1: flat top with steep flanks
+	points  [outlineSteps][2]float32 // the outline relative to the centre, px
+	gain    float32                  // own brightness, about 1
+	flat    float32                  // 0: domed like a sphere, 1: flat top with steep flanks
 	charged bool
 }
 
@@ -46,7 +47,9 @@ func newParticle(rng *rand.Rand, d float64) *particle {
 	}
 	scale := math.Sqrt(math.Pi/4*d*d) / math.Sqrt(area)
 	for i := range r {
+		s, c := math.Sincos(2 * math.Pi * float64(i) / outlineSteps)
 		p.radii[i] = float32(r[i] * scale)
+		p.points[i] = [2]float32{float32(c * r[i] * scale), float32(s * r[i] * scale)}
 		p.reach = max(p.reach, r[i]*scale)
 	}
 	p.radii[outlineSteps] = p.radii[0]
@@ -79,11 +82,11 @@ func (p *particle) overlap(q *particle) float64 {
 // depth is how far the deepest outline point of q lies inside p, px.
 func (p *particle) depth(q *particle) float64 {
 	deepest := math.Inf(-1)
-	for i := range outlineSteps {
-		s, c := math.Sincos(2 * math.Pi * float64(i) / outlineSteps)
-		dx, dy := q.x+c*float64(q.radii[i])-p.x, q.y+s*float64(q.radii[i])-p.y
-		rho := math.Hypot(dx, dy)
-		if p.reach-rho <= deepest {
+	ox, oy := q.x-p.x, q.y-p.y
+	for i := range q.points {
+		dx, dy := ox+float64(q.points[i][0]), oy+float64(q.points[i][1])
+		rho := math.Sqrt(dx*dx + dy*dy)
+		if p.reach-rho <= deepest { // cannot lie deeper
 			continue
 		}
 		deepest = max(deepest, p.radius(dx, dy)-rho)
@@ -91,18 +94,18 @@ func (p *particle) depth(q *particle) float64 {
 	return deepest
 }
 
-// touch moves q along the direction angle from p until both outlines just touch.
-func (q *particle) touch(p *particle, angle float64) {
+// touch moves p along the direction angle from o until both outlines just touch.
+func (p *particle) touch(o *particle, angle float64) {
 	s, c := math.Sincos(angle)
-	lo, hi := 0.0, p.reach+q.reach
+	lo, hi := 0.0, o.reach+p.reach
 	for range 11 {
 		mid := (lo + hi) / 2
-		q.x, q.y = p.x+c*mid, p.y+s*mid
-		if p.overlap(q) > 0 {
+		p.x, p.y = o.x+c*mid, o.y+s*mid
+		if o.overlap(p) > 0 {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
-	q.x, q.y = p.x+c*hi, p.y+s*hi
+	p.x, p.y = o.x+c*hi, o.y+s*hi
 }
