@@ -21,6 +21,7 @@ func (r *folderRun) admitNext(ctx context.Context) *Arrival {
 	}
 	for range admissionsPerTurn {
 		if len(r.queue) == 0 || ctx.Err() != nil {
+			r.journalWorks()
 			return nil
 		}
 		c := r.queue[0]
@@ -34,10 +35,7 @@ func (r *folderRun) admitNext(ctx context.Context) *Arrival {
 			r.journalFailed(ctx, err)
 			return nil
 		}
-		if r.admitBack > 0 {
-			r.admitBack, r.admitAt = 0, time.Time{}
-			r.f.setProblem(nil)
-		}
+		r.journalWorks()
 		if a != nil {
 			return a
 		}
@@ -51,8 +49,16 @@ func (r *folderRun) journalFailed(ctx context.Context, err error) {
 	}
 	r.admitBack = min(max(reattachFirst, 2*r.admitBack), reattachCap/2)
 	r.admitAt = time.Now().Add(r.admitBack)
-	r.f.setProblem(fmt.Errorf("journal: %w", err))
+	r.f.setJournal(err)
 	r.log.Error("the journal does not take frames", zap.Error(err), zap.Duration("again_in", r.admitBack))
+}
+
+// journalWorks ends the pause after a failure.
+func (r *folderRun) journalWorks() {
+	if r.admitBack > 0 {
+		r.admitBack, r.admitAt = 0, time.Time{}
+		r.f.setJournal(nil)
+	}
 }
 
 // admit records a file in the journal. It returns nil without an error when there is nothing to process;

@@ -85,6 +85,7 @@ type Folder struct {
 
 	mu       sync.Mutex
 	problem  error // nil: watching
+	journal  error // nil: the journal takes frames
 	started  bool
 	beat     time.Time
 	inflight map[string]struct{} // keys delivered and not settled
@@ -139,6 +140,8 @@ func (f *Folder) Ready() error {
 		return fmt.Errorf("source %s: not started", f.SourceName)
 	case f.problem != nil:
 		return fmt.Errorf("source %s: %w", f.SourceName, f.problem)
+	case f.journal != nil:
+		return fmt.Errorf("source %s: journal: %w", f.SourceName, f.journal)
 	case time.Since(f.beat) > unresponsive:
 		return fmt.Errorf("source %s: %s has not answered for %s: check the disk or network mount",
 			f.SourceName, f.Path, time.Since(f.beat).Round(time.Second))
@@ -215,6 +218,12 @@ func (f *Folder) setProblem(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.problem = err
+}
+
+func (f *Folder) setJournal(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.journal = err
 }
 
 func (f *Folder) hasProblem() bool {

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const soon = 10 * time.Second
+const soon = 60 * time.Second // generous: the machine may be busy
 
 // tinyTIFF is a valid one-strip 8-bit TIFF whose pixels all have the value fill.
 func tinyTIFF(side int, fill byte) []byte {

@@ -255,7 +255,8 @@ func TestFullPipelineHoldsTheSourceBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := make(chan stream.Arrival), make(chan error)
 	go func() { done <- f.Run(ctx, out) }()
-	time.Sleep(700 * time.Millisecond)
+	require.Eventually(t, func() bool { return len(b.journal.Receipts()) > 0 }, soon, time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	require.Len(t, b.journal.Receipts(), 1, "frames were admitted that nobody has room for")
 	for range 10 {
 		a := <-out

@@ -73,7 +73,7 @@ type client struct {
 
 func (in *ingest) dial() *client {
 	in.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
 	in.t.Cleanup(cancel)
 	s, err := aimsv1.NewFrameServiceClient(in.conn).Push(ctx)
 	require.NoError(in.t, err)
@@ -232,7 +232,7 @@ func TestFrameOf128MiBPassesUnderTheDefaultMessageLimit(t *testing.T) {
 	cl.ack(aimsv1.FrameAck_DONE)
 }
 
-func TestCorruptedPixelsAreRejectedAndMaySentAgain(t *testing.T) {
+func TestCorruptedPixelsAreRejectedAndMayBeSentAgain(t *testing.T) {
 	in := newIngest(t)
 	cl := in.dial()
 	h, pixels := gray8("f", 64)

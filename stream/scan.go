@@ -107,9 +107,7 @@ func (r *folderRun) onScan(res scanResult) {
 	}
 	if res.watchErr == nil || r.polling {
 		r.attachBack = 0
-		if r.admitBack == 0 {
-			r.f.setProblem(nil)
-		}
+		r.f.setProblem(nil)
 	}
 }
 
