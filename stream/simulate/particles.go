@@ -148,8 +148,8 @@ func (l look) diameter(rng *rand.Rand) float64 {
 	return l.MedianPx
 }
 
-// Frame implements Scene. It uses all cores, and memory of 5 bytes per px (6 with 16 bits) besides what it returns
-// only for a few bands of rows.
+// Frame implements Scene. It uses all cores. What it returns holds 5 bytes per px (6 with 16 bits); besides
+// that it needs a few bands of rows per core.
 func (p *Particles) Frame(ctx context.Context, index int) (*Frame, error) {
 	r, err := p.resolve()
 	if err != nil {
