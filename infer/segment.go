@@ -25,7 +25,7 @@ type Segmenter struct {
 func NewSegmenter(n Network) *Segmenter {
 	return &Segmenter{
 		Network: n, Dynamics: &cuda.Host{Params: cuda.DefaultParams()}, Scales: []float64{1, 0.5, 0.25, 0.125},
-		Tile: 1024, Margin: 96, Fade: 64, Fuse: DefaultFuseParams(),
+		Tile: 1024, Margin: 128, Fade: 64, Fuse: DefaultFuseParams(),
 	}
 }
 

@@ -38,14 +38,21 @@ func (g Grid) Validate() error {
 		return fmt.Errorf("tiling: tile of %d px is not a multiple of the network's stride %d", g.Tile, g.Stride)
 	case g.Margin < 0 || g.Fade < 0 || g.Shift < 0:
 		return fmt.Errorf("tiling: negative margin, fade or shift")
-	case g.Tile < 2*(g.overlap()+g.Stride):
+	case g.step() < 2*(g.Fade+g.Stride): // else the cross-fades of three neighbours could meet
 		return fmt.Errorf("tiling: tile of %d px is too small for margin %d and fade %d: use at least %d",
-			g.Tile, g.Margin, g.Fade, 2*(g.overlap()+g.Stride))
+			g.Tile, g.Margin, g.Fade, g.up(g.overlap()+2*(g.Fade+g.Stride)))
 	}
 	return nil
 }
 
 func (g Grid) overlap() int { return 2*g.Margin + g.Fade }
+
+// up rounds up to the stride, down rounds down.
+func (g Grid) up(v int) int   { return (v + g.Stride - 1) / g.Stride * g.Stride }
+func (g Grid) down(v int) int { return v / g.Stride * g.Stride }
+
+// step is the largest distance of two neighbouring tiles.
+func (g Grid) step() int { return g.Tile - g.up(g.overlap()) }
 
 // Tiles returns the tiles in row order. A frame that fits into one tile gives a single tile as large as the
 // frame, rounded up to the stride.
@@ -65,27 +72,11 @@ func (g Grid) Tiles() ([]Tile, error) {
 
 // spans cuts one axis of n px.
 func (g Grid) spans(n int) []span {
-	up := func(v int) int { return (v + g.Stride - 1) / g.Stride * g.Stride }
-	padded := up(n)
+	padded := g.up(n)
 	if padded <= g.Tile {
 		return []span{{start: 0, length: padded, in0: 0, in1: 0, out0: n, out1: n}}
 	}
-	step := (g.Tile - up(g.overlap())) / g.Stride * g.Stride
-	starts := []int{0}
-	for starts[len(starts)-1]+g.Tile < padded {
-		next := starts[len(starts)-1] + step
-		if len(starts) == 1 && g.Shift > 0 {
-			next = max(g.Stride, step-g.Shift%step/g.Stride*g.Stride)
-		}
-		starts = append(starts, next)
-	}
-	if g.Shift == 0 { // even out: no two tiles overlap more than the others
-		count := len(starts)
-		for i := range starts {
-			starts[i] = (padded - g.Tile) * i / (count - 1) / g.Stride * g.Stride
-		}
-	}
-	starts[len(starts)-1] = padded - g.Tile
+	starts := g.starts(padded - g.Tile)
 	spans := make([]span, len(starts))
 	for i, s := range starts {
 		spans[i] = span{start: s, length: g.Tile, in0: 0, in1: 0, out0: n, out1: n}
@@ -97,4 +88,22 @@ func (g Grid) spans(n int) []span {
 		spans[i].in0, spans[i].in1 = spans[i-1].out0, spans[i-1].out1
 	}
 	return spans
+}
+
+// starts returns the tiles' origins from 0 to last, no further apart than a step and evenly spaced, so
+// that no two tiles overlap much more than the others. With a Shift, the second tile is drawn in by it.
+func (g Grid) starts(last int) []int {
+	starts := []int{0}
+	if g.Shift > 0 {
+		first := g.down(g.step() - g.Shift%g.step())
+		if first > g.Fade && first+g.Fade < last {
+			starts = append(starts, first)
+		}
+	}
+	from := starts[len(starts)-1]
+	count := (last - from + g.step() - 1) / g.step()
+	for i := 1; i <= count; i++ {
+		starts = append(starts, from+g.down((last-from)*i/count))
+	}
+	return starts
 }

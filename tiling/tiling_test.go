@@ -11,7 +11,8 @@ func grids() []Grid {
 	for _, size := range [][2]int{{64, 64}, {1000, 700}, {2048, 1536}, {1025, 4097}, {8192, 333}} {
 		for _, tile := range []int{512, 1024} {
 			for _, shift := range []int{0, 32, 137, 400} {
-				gs = append(gs, Grid{Width: size[0], Height: size[1], Tile: tile, Margin: 64, Fade: 32, Stride: 32, Shift: shift})
+				gs = append(gs, Grid{Width: size[0], Height: size[1], Tile: tile, Margin: 64, Fade: 32, Stride: 32, Shift: shift},
+					Grid{Width: size[0], Height: size[1], Tile: tile, Margin: 128, Fade: 64, Stride: 32, Shift: shift})
 			}
 		}
 	}

@@ -1,0 +1,231 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/uni-aims/aimsd/infer"
+	"github.com/uni-aims/aimsd/infer/models"
+	"github.com/uni-aims/aimsd/reporting"
+)
+
+// finding is one line of aimsd check.
+type finding struct{ status, name, text string }
+
+func fine(name, format string, args ...any) finding {
+	return finding{"ok", name, fmt.Sprintf(format, args...)}
+}
+
+func note(name, format string, args ...any) finding {
+	return finding{"note", name, fmt.Sprintf(format, args...)}
+}
+
+func fault(name, format string, args ...any) finding {
+	return finding{"FAULT", name, fmt.Sprintf(format, args...)}
+}
+
+// checkAll looks at everything a daemon with this configuration needs.
+func checkAll(ctx context.Context, c Config) iter.Seq[finding] {
+	return func(yield func(finding) bool) {
+		checks := []func() []finding{
+			func() []finding { return checkNetwork(ctx, c.Infer) },
+			func() []finding { return checkStore(ctx, c.DataDir) },
+			func() []finding { return checkFolders(c.Sources) },
+			func() []finding { return checkBroker(c.MQTT) },
+			func() []finding { return checkListeners(ctx, c) },
+			func() []finding { return []finding{checkClock(time.Now()), checkDisk(c.DataDir)} },
+		}
+		for _, check := range checks {
+			for _, f := range check() {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// checkNetwork loads the library and the model and runs it once.
+func checkNetwork(ctx context.Context, c InferConfig) []finding {
+	path, err := infer.FindLibrary()
+	if err != nil {
+		return []finding{fault("library", "%v", err)}
+	}
+	out := []finding{fine("library", "ONNX Runtime at %s", path)}
+	model, err := models.Load(c.Model)
+	if err != nil {
+		return append(out, fault("model", "%v", err))
+	}
+	start := time.Now()
+	a, err := OpenAnalyser(ctx, c)
+	if errors.Is(err, infer.ErrNoCUDA) {
+		return append(out, fault("gpu", "%v", err))
+	}
+	if err != nil {
+		return append(out, fault("model", "%v", err))
+	}
+	defer a.Close()
+	out = append(out, fine("model", "%s %s, sha256 %.12s, loaded and run in %.0f ms", model.Name, model.Version, model.SHA256, ms(time.Since(start))))
+	if a.Model.Provider == "cuda" {
+		return append(out, fine("gpu", "the network runs on the GPU"))
+	}
+	return append(out, note("gpu", "the network runs on the CPU: %s", a.session.Why))
+}
+
+// checkStore opens the data directory as the daemon would.
+func checkStore(ctx context.Context, dir string) []finding {
+	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: dir})
+	if errors.Is(err, reporting.ErrInUse) {
+		return []finding{note("data_dir", "%v: the daemon is running", err)}
+	}
+	if err != nil {
+		return []finding{fault("data_dir", "%v", err)}
+	}
+	defer store.Close()
+	if moved := store.MovedAside(); moved != "" {
+		return []finding{fault("data_dir", "the database was damaged and is now %s; a new one was begun", moved)}
+	}
+	return []finding{fine("data_dir", "%s can be written; the store is sound", dir)}
+}
+
+func checkFolders(sources []SourceConfig) []finding {
+	if len(sources) == 0 {
+		return []finding{note("folders", "no sources are configured; frames can only come over gRPC")}
+	}
+	var out []finding
+	for _, s := range sources {
+		name := "folder " + s.Name
+		entries, err := os.ReadDir(s.Path)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			out = append(out, fault(name, "%s does not exist; create it or correct the path", s.Path))
+		case err != nil:
+			out = append(out, fault(name, "%v; let the daemon's user read it", err))
+		default:
+			out = append(out, fine(name, "%s can be read, %d entries", s.Path, len(entries)))
+		}
+	}
+	return out
+}
+
+// checkBroker connects to the broker with the daemon's credentials and leaves again.
+func checkBroker(c MQTTConfig) []finding {
+	if c.URL == "" {
+		return []finding{note("broker", "no mqtt.url is configured; nothing is published")}
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" {
+		return []finding{fault("broker", "mqtt.url %q is no address; use tcp://host:1883 or ssl://host:8883", c.URL)}
+	}
+	topics, err := reporting.NewTopics("check", "check")
+	if err != nil {
+		return []finding{fault("broker", "%v", err)}
+	}
+	p := reporting.Publisher{
+		URL: c.URL, Username: c.Username, PasswordFile: c.PasswordFile, Topics: topics,
+		TLS: reporting.TLSFiles{CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile},
+	}
+	if err := p.Validate(); err != nil {
+		return []finding{fault("broker", "%v", err)}
+	}
+	if u.Scheme != "tcp" && u.Scheme != "mqtt" {
+		conn, err := net.DialTimeout("tcp", u.Host, 3*time.Second)
+		if err != nil {
+			return []finding{fault("broker", "%s does not answer: %v; start it or correct mqtt.url", c.URL, err)}
+		}
+		_ = conn.Close()
+		return []finding{fine("broker", "%s answers (its certificate is checked when the daemon connects)", c.URL)}
+	}
+	opts := mqtt.NewClientOptions().AddBroker(c.URL).SetClientID(fmt.Sprintf("aimsd-check-%d", os.Getpid())).
+		SetConnectTimeout(3 * time.Second).SetAutoReconnect(false).SetConnectRetry(false)
+	if c.Username != "" {
+		opts.SetUsername(c.Username)
+		if password, err := os.ReadFile(c.PasswordFile); err == nil {
+			opts.SetPassword(string(trimLine(password)))
+		}
+	}
+	client := mqtt.NewClient(opts)
+	token := client.Connect()
+	if !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+		return []finding{fault("broker", "%s: %v; start the broker or correct mqtt.url and the password", c.URL, orTimeout(token.Error()))}
+	}
+	client.Disconnect(100)
+	return []finding{fine("broker", "%s accepts the connection", c.URL)}
+}
+
+func trimLine(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func orTimeout(err error) error {
+	if err == nil {
+		return errors.New("no answer within 5 s")
+	}
+	return err
+}
+
+// checkListeners sees whether the addresses can be had.
+func checkListeners(ctx context.Context, c Config) []finding {
+	var out []finding
+	for _, l := range []struct{ name, address string }{{"grpc", c.GRPC.Listen}, {"http", c.HTTP.Listen}} {
+		if l.address == "" {
+			out = append(out, note(l.name, "switched off"))
+			continue
+		}
+		var lc net.ListenConfig
+		ln, err := lc.Listen(ctx, "tcp", l.address)
+		if err != nil {
+			out = append(out, note(l.name, "%s cannot be had: %v; if this is not the daemon itself, choose another port", l.address, err))
+			continue
+		}
+		_ = ln.Close()
+		out = append(out, fine(l.name, "%s is free", l.address))
+	}
+	return out
+}
+
+// checkClock finds a clock that was never set; message and report times depend on it.
+func checkClock(now time.Time) finding {
+	if now.Year() < 2025 {
+		return fault("clock", "says %s; set it, best by NTP", now.Format(time.RFC3339))
+	}
+	if synced, known := clockSynced(); known && !synced {
+		return note("clock", "%s, not synchronised; NTP would keep message times comparable", now.UTC().Format(time.RFC3339))
+	}
+	return fine("clock", "%s", now.UTC().Format(time.RFC3339))
+}
+
+// checkDisk wants room for results where the data directory lies.
+func checkDisk(dir string) finding {
+	const least, low = 1 << 30, 10 << 30
+	for { // the folder itself may not exist yet
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	free, err := diskFree(dir)
+	if err != nil {
+		return note("disk", "free space at %s is unknown: %v", dir, err)
+	}
+	gib := float64(free) / (1 << 30)
+	switch {
+	case free < least:
+		return fault("disk", "%.1f GiB free at %s; make room, at least 1 GiB", gib, dir)
+	case free < low:
+		return note("disk", "%.1f GiB free at %s; an 8K frame's results take up to 100 MB", gib, dir)
+	}
+	return fine("disk", "%.0f GiB free at %s", gib, dir)
+}

@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uni-aims/aimsd/infer/models"
+)
+
+// outputDefault is where analyze writes when it is not told.
+const outputDefault = "aims_out"
+
+func newAnalyzeCommand() *cobra.Command {
+	var out, scale, provider, mode, model string
+	var tile, shift int
+	c := &cobra.Command{
+		Use:   "analyze [flags] PATH...",
+		Short: "Analyse image files and folders once",
+		Long: `Analyse image files and folders (read recursively) in one run.
+
+For every input it writes DIR/NAME/ with labels.tif, particles.csv, result.json and
+overlay.png, and for all of them DIR/report.html, summary.csv and summary.json.
+An input that fails is reported in one line and in the summary; the others are done,
+and the exit status is 1.`,
+		Example: `  aimsd analyze -o out sample.tif
+  aimsd analyze -o out --scale 2.5nm /data/session-17`,
+		RunE: func(c *cobra.Command, args []string) error {
+			policy, err := ParseScale(scale)
+			if err != nil {
+				return usageError{err}
+			}
+			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda")); err != nil {
+				return usageError{err}
+			}
+			inputs := listInputs(args, out)
+			if len(inputs) == 0 {
+				return usagef("analyze: no images to analyse; name image files or folders that hold some")
+			}
+			a, err := OpenAnalyser(c.Context(), InferConfig{Provider: provider, Model: model})
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			a.Scale = policy
+			a.ConfigHash = hashOf(scale, mode, model, fmt.Sprint(tile), fmt.Sprint(shift))
+			if tile > 0 {
+				a.Segmenter.Tile = tile
+			}
+			a.Segmenter.Shift = shift
+			b := batch{Analyser: a, Dir: out, Mode: mode, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(), Now: time.Now}
+			return b.Run(c.Context(), inputs)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&out, "output", "o", outputDefault, "folder for the results")
+	f.StringVar(&scale, "scale", "auto", "pixel size: auto, none, or a number such as 2.5nm")
+	f.StringVar(&provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
+	f.StringVar(&mode, "mode", ModeParticles, "what the objects are: particles, grains, pores, fibres")
+	f.StringVar(&model, "model", models.DefaultName, "network: default, or an .onnx file")
+	f.IntVar(&tile, "tile", 0, "side of a tile, px, a multiple of 32; 0 chooses (results do not depend on it)")
+	f.IntVar(&shift, "tile-shift", 0, "move the inner tile borders, px (results do not depend on it)")
+	return c
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,347 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/uni-aims/aimsd/metrics/rules"
+	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
+	"github.com/uni-aims/aimsd/stream/decode"
+	"github.com/uni-aims/aimsd/stream/tiff"
+)
+
+// drainTime is how long a stopping daemon works on frames it has already taken.
+const drainTime = 30 * time.Second
+
+// Daemon is the running program: sources, pipeline, store, publisher and listeners.
+type Daemon struct {
+	Config  Config
+	Log     *zap.Logger
+	OnFrame func(FrameDone)         // may be nil; called after each commit
+	OnReady func(grpc, http string) // may be nil; called once, with the addresses listened on
+
+	store     *reporting.Store
+	analyser  *Analyser
+	builder   reporting.Builder
+	runs      *runs
+	alerts    *alerts
+	stats     *stats
+	publisher *reporting.Publisher // nil without a broker
+	push      *stream.PushServer
+	grpc      *stream.GRPCListener // nil when switched off
+	http      *healthServer        // nil when switched off
+	folders   []*stream.Folder
+	pipeline  *pipeline
+}
+
+// Run starts everything, works until ctx ends, drains and stops. It returns nil after a clean stop.
+func (d *Daemon) Run(ctx context.Context) (err error) {
+	start := time.Now()
+	if err := d.open(ctx); err != nil {
+		return errors.Join(err, d.close())
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	g, gctx := errgroup.WithContext(ctx)
+	// What carries results out outlives what brings frames in.
+	outCtx, stopOut := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopOut()
+	var out errgroup.Group
+	if d.publisher != nil {
+		out.Go(func() error { return d.publisher.Run(outCtx) })
+	}
+	if d.http != nil {
+		out.Go(func() error { return d.http.Run(outCtx) })
+	}
+	arrivals := make(chan stream.Arrival)
+	g.Go(func() error { return d.take(gctx, arrivals) })
+	if d.grpc != nil {
+		g.Go(func() error { return d.grpc.Run(gctx) })
+	}
+	g.Go(func() error { d.tend(gctx, start); return nil })
+	worked := make(chan struct{})
+	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	go func() {
+		defer close(worked)
+		d.pipeline.Run(workCtx, arrivals)
+	}()
+	<-gctx.Done()
+	d.Log.Info("stopping", zap.Duration("drain_at_most", drainTime))
+	timer := time.AfterFunc(drainTime, stopWork)
+	defer timer.Stop()
+	err = g.Wait()
+	<-worked
+	d.runs.closeAll(outCtx)
+	stopOut()
+	err = errors.Join(err, out.Wait())
+	d.Log.Info("stopped", zap.Error(err))
+	return err
+}
+
+// open builds everything from the store outward.
+func (d *Daemon) open(ctx context.Context) error {
+	c := &d.Config
+	topics, err := reporting.NewTopics(c.Site, c.Instrument)
+	if err != nil {
+		return usageError{err}
+	}
+	d.builder = reporting.Builder{Topics: topics}
+	ruleSet, err := rules.Compile(c.Rules)
+	if err != nil {
+		return usageError{err}
+	}
+	if d.store, err = reporting.OpenStore(ctx, reporting.StoreOptions{Dir: c.DataDir, Log: d.Log.Named("store")}); err != nil {
+		return usageError{fmt.Errorf("data_dir: %w", err)}
+	}
+	if d.analyser, err = OpenAnalyser(ctx, c.Infer); err != nil {
+		return err
+	}
+	d.analyser.ConfigHash = c.Hash()
+	if c.Scale.FixedNmPerPx != nil {
+		d.analyser.Scale.FixedNmPerPx = *c.Scale.FixedNmPerPx
+	}
+	d.stats = newStats(d.store)
+	d.runs = &runs{
+		Store: d.store, Dir: c.DataDir, Builder: d.builder, IdleTimeout: c.Run.IdleTimeout,
+		EncodeLabels: tiff.EncodeLabels, Log: d.Log.Named("runs"), Now: time.Now, Describe: d.describe,
+	}
+	if err := d.runs.resume(ctx); err != nil {
+		return err
+	}
+	if err := d.openAlerts(ctx, ruleSet); err != nil {
+		return err
+	}
+	if err := d.openOutlets(topics); err != nil {
+		return err
+	}
+	if err := d.openSources(); err != nil {
+		return err
+	}
+	if err := d.openListeners(ctx); err != nil {
+		return err
+	}
+	d.pipeline = &pipeline{
+		Analyser: d.analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
+		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.OnFrame, Modes: map[string]string{},
+	}
+	for _, s := range c.Sources {
+		d.pipeline.Modes[s.Name] = s.Mode
+	}
+	return nil
+}
+
+func (d *Daemon) openAlerts(ctx context.Context, set *rules.Set) error {
+	stored, err := d.store.ActiveAlerts(ctx)
+	if err != nil {
+		return err
+	}
+	d.alerts = &alerts{Rules: set, Builder: d.builder, ModelHash: d.analyser.Model.SHA256, Log: d.Log.Named("alerts")}
+	changes := d.alerts.restore(stored, d.Config.Rules, time.Now())
+	for _, ch := range changes {
+		if err := d.store.Enqueue(ctx, ch.messages...); err != nil {
+			return err
+		}
+	}
+	d.alerts.committed(changes)
+	return nil
+}
+
+func (d *Daemon) openOutlets(topics reporting.Topics) error {
+	m := d.Config.MQTT
+	if m.URL == "" {
+		return nil
+	}
+	d.publisher = &reporting.Publisher{
+		URL: m.URL, Username: m.Username, PasswordFile: m.PasswordFile, Topics: topics, Store: d.store,
+		TLS: reporting.TLSFiles{CAFile: m.TLS.CAFile, CertFile: m.TLS.CertFile, KeyFile: m.TLS.KeyFile},
+		Log: d.Log.Named("mqtt"),
+		OnAck: func(ctx context.Context, ack reporting.Ack) error {
+			state, err := d.store.RecordAck(ctx, d.builder, ack)
+			if err == nil {
+				d.alerts.acked(state)
+			}
+			return err
+		},
+	}
+	if err := d.publisher.Validate(); err != nil {
+		return usageError{fmt.Errorf("mqtt: %w", err)}
+	}
+	var sources []string
+	for _, s := range d.Config.Sources {
+		sources = append(sources, s.Name)
+	}
+	d.publisher.SetMeta(reporting.MetaMessage{
+		Version: Version, Sources: sources, Model: d.analyser.Model, Schemas: reporting.Schemas(),
+	})
+	return nil
+}
+
+func (d *Daemon) openSources() error {
+	j := journal{d.store, d.runs}
+	for _, s := range d.Config.Sources {
+		d.folders = append(d.folders, &stream.Folder{
+			SourceName: s.Name, Path: s.Path, Recursive: s.Recursive, Backlog: s.Backlog, Watch: s.Watch,
+			Settle: s.Settle, GiveUp: s.GiveUp, PollInterval: s.Poll, Exclude: []string{d.Config.DataDir},
+			Journal: j, Decode: decode.File, Complete: decode.Complete, IsImage: decode.IsImage,
+			Log: d.Log.Named("source." + s.Name),
+		})
+	}
+	d.push = &stream.PushServer{
+		Journal: j, MaxBytesInFlight: int64(d.Config.GRPC.MaxInFlightMB) << 20, Log: d.Log.Named("grpc"),
+	}
+	return nil
+}
+
+func (d *Daemon) openListeners(ctx context.Context) error {
+	if c := d.Config.GRPC; c.Listen != "" {
+		d.grpc = &stream.GRPCListener{Listen: c.Listen, Frames: d.push, Log: d.Log.Named("grpc")}
+		if c.TLS.CertFile != "" {
+			cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
+			if err != nil {
+				return usagef("grpc.tls: %w; give a certificate and its key as PEM files", err)
+			}
+			d.grpc.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		}
+		if c.TokenFile != "" {
+			token, err := os.ReadFile(c.TokenFile)
+			if err != nil {
+				return usagef("grpc.token_file: %w", err)
+			}
+			d.grpc.Token = strings.TrimSpace(string(token))
+		}
+		if err := d.grpc.Open(ctx); err != nil {
+			return usageError{fmt.Errorf("grpc: %w", err)}
+		}
+	}
+	if c := d.Config.HTTP; c.Listen != "" {
+		d.http = &healthServer{Listen: c.Listen, Parts: d.parts, Registry: d.stats.registry, Log: d.Log.Named("http")}
+		if err := d.http.Open(ctx); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
+// take runs the sources and closes arrivals when all have stopped.
+func (d *Daemon) take(ctx context.Context, arrivals chan<- stream.Arrival) error {
+	defer close(arrivals)
+	g, gctx := errgroup.WithContext(ctx)
+	for i, f := range d.folders {
+		into := arrivals
+		if d.Config.Sources[i].Policy == "latest" {
+			newest := make(chan stream.Arrival)
+			into = newest
+			g.Go(func() error {
+				latest(newest, arrivals, func(a stream.Arrival) {
+					d.pipeline.drop(context.WithoutCancel(ctx), a, "a newer frame came first")
+				})
+				return nil
+			})
+			g.Go(func() error { defer close(newest); return f.Run(gctx, newest) })
+			continue
+		}
+		g.Go(func() error { return f.Run(gctx, into) })
+	}
+	g.Go(func() error { return d.push.Run(gctx, arrivals) })
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	return nil
+}
+
+// tend closes idle runs, keeps the gRPC health current and announces that the daemon is ready.
+func (d *Daemon) tend(ctx context.Context, start time.Time) {
+	const period = 500 * time.Millisecond
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	var once sync.Once
+	announce := func() {
+		grpcAddr, httpAddr := "off", "off"
+		if d.grpc != nil {
+			grpcAddr = d.grpc.Addr().String()
+		}
+		if d.http != nil {
+			httpAddr = d.http.Addr()
+		}
+		if d.publisher != nil {
+			d.publisher.SetOnline()
+		}
+		d.Log.Info("ready", zap.String("version", Version), zap.String("grpc", grpcAddr), zap.String("http", httpAddr),
+			zap.String("provider", d.analyser.Model.Provider), zap.Float64("after_ms", ms(time.Since(start))))
+		if d.OnReady != nil {
+			d.OnReady(grpcAddr, httpAddr)
+		}
+	}
+	for n := 0; ; n++ {
+		state := readyState(d.parts())
+		if d.grpc != nil {
+			d.grpc.SetServing("", state.Ready)
+			d.grpc.SetServing("aims.v1.FrameService", d.push.Ready() == nil)
+			for _, f := range d.folders {
+				d.grpc.SetServing(f.Name(), f.Ready() == nil)
+			}
+		}
+		if state.Ready {
+			once.Do(announce)
+		}
+		if n%4 == 0 {
+			d.runs.expire(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// parts are what readiness depends on.
+func (d *Daemon) parts() []part {
+	parts := []part{{Name: "stream", Ready: d.push.Ready}}
+	for _, f := range d.folders {
+		parts = append(parts, part{Name: "source " + f.Name(), Ready: f.Ready})
+	}
+	if d.publisher != nil {
+		parts = append(parts, part{Name: "mqtt", Degrades: true, Ready: d.publisher.Ready})
+	}
+	for name, err := range d.stats.current() {
+		parts = append(parts, part{Name: name, Ready: func() error { return err }})
+	}
+	return parts
+}
+
+// describe fills in what the daemon knows of a run's batch.
+func (d *Daemon) describe(b *reporting.Batch) {
+	b.Site, b.Instrument, b.Version = d.Config.Site, d.Config.Instrument, Version
+	b.ConfigHash, b.Model, b.Mode = d.analyser.ConfigHash, d.analyser.Model, ModeParticles
+	for _, s := range d.Config.Sources {
+		if s.Name == b.Run.Source {
+			b.Mode = s.Mode
+		}
+	}
+}
+
+// close frees what open took.
+func (d *Daemon) close() error {
+	var errs []error
+	if d.grpc != nil {
+		_ = d.grpc.Close()
+	}
+	if d.analyser != nil {
+		errs = append(errs, d.analyser.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}

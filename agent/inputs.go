@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/uni-aims/aimsd/stream"
+	"github.com/uni-aims/aimsd/stream/decode"
+)
+
+// input is one file to analyse, or a path that cannot be.
+type input struct {
+	path string
+	err  error
+}
+
+// listInputs expands files and folders, in order, each file once. Folders are read recursively and yield
+// images only: files that begin like one or are named like one. The output folder out, and every folder
+// marked as aimsd's own output, is left out.
+func listInputs(paths []string, out string) []input {
+	var inputs []input
+	seen := map[string]bool{}
+	add := func(path string, err error) {
+		if abs := absolute(path); !seen[abs] {
+			seen[abs] = true
+			inputs = append(inputs, input{path, err})
+		}
+	}
+	out = absolute(out)
+	for _, root := range paths {
+		info, err := os.Stat(root)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			add(root, fmt.Errorf("%s: no such file or folder; check the path", root))
+		case err != nil:
+			add(root, fmt.Errorf("cannot read %w; check the permissions", err))
+		case info.IsDir():
+			listFolder(root, out, add)
+		default:
+			add(root, nil)
+		}
+	}
+	return inputs
+}
+
+func listFolder(root, out string, add func(string, error)) {
+	var files []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			add(path, fmt.Errorf("cannot read %w; check the permissions", err))
+			return fs.SkipDir
+		}
+		if d.IsDir() {
+			if absolute(path) == out || ownOutput(path) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if looksLikeImage(path) {
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		add(root, fmt.Errorf("cannot read %w; check the permissions", err))
+	}
+	slices.Sort(files)
+	for _, f := range files {
+		add(f, nil)
+	}
+}
+
+// ownOutput reports whether a folder holds results of aimsd.
+func ownOutput(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, stream.Marker))
+	return err == nil
+}
+
+// looksLikeImage is true for content that begins like an image and for names that promise one: a broken
+// .tif in a folder is an input that failed, not a file to pass over.
+func looksLikeImage(path string) bool {
+	if strings.HasPrefix(filepath.Base(path), ".") {
+		return false
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".tif", ".tiff", ".png", ".jpg", ".jpeg":
+		return true
+	}
+	return decode.IsImage(path)
+}
+
+// absolute resolves a path, through links where it exists, so that two names of one file are equal.
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real
+	}
+	return abs
+}

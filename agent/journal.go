@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
+)
+
+// journal is what the sources need of the store, with every new frame put into a run.
+type journal struct {
+	store *reporting.Store
+	runs  *runs
+}
+
+var _ stream.Journal = journal{}
+
+// Admit implements stream.Journal.
+func (j journal) Admit(ctx context.Context, r stream.Receipt) (stream.Admission, error) {
+	run, err := j.runs.name(r.Source, r.RunHint)
+	if err != nil {
+		return stream.Admission{}, err
+	}
+	rec, _, err := j.store.Admit(ctx, record(r, run))
+	if err != nil {
+		return stream.Admission{}, err
+	}
+	if rec.State == string(stream.StateAccepted) {
+		if err := j.runs.begin(ctx, rec.RunID, r.Source); err != nil {
+			return stream.Admission{}, err
+		}
+	}
+	return stream.Admission{
+		FrameID: rec.ID, RunID: rec.RunID, Seq: rec.Seq, State: stream.State(rec.State), Result: rec.Summary,
+	}, nil
+}
+
+// Skip implements stream.Journal.
+func (j journal) Skip(ctx context.Context, rs []stream.Receipt) error {
+	recs := make([]reporting.FrameRecord, len(rs))
+	for i, r := range rs {
+		recs[i] = record(r, "")
+	}
+	return j.store.Skip(ctx, recs)
+}
+
+// FirstSight implements stream.Journal.
+func (j journal) FirstSight(ctx context.Context, source string) (bool, error) {
+	return j.store.FirstSight(ctx, source)
+}
+
+func record(r stream.Receipt, run string) reporting.FrameRecord {
+	return reporting.FrameRecord{
+		RunID: run, Source: r.Source, Key: r.Key, Path: r.Path, Name: r.Name, Seq: r.Seq, Size: r.Size,
+	}
+}

@@ -1,0 +1,239 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
+	"github.com/uni-aims/aimsd/stream/decode"
+)
+
+// pipeline takes arrivals to committed results. Each stage is one goroutine; a full channel is
+// back-pressure; every stage closes what it feeds, so that closing the arrivals drains everything.
+//
+//	arrivals ─▶ decode ─▶ analyse ─▶ write, commit ─▶ settle
+type pipeline struct {
+	Analyser *Analyser
+	Store    *reporting.Store
+	Runs     *runs
+	Alerts   *alerts
+	Modes    map[string]string // by source; particles where missing
+	Builder  reporting.Builder
+	Log      *zap.Logger
+	Now      func() time.Time
+	Stats    *stats
+	OnFrame  func(FrameDone) // may be nil
+	Backoff  time.Duration   // before a failed write is tried again; 0: 1 s
+}
+
+// FrameDone tells an observer of a frame's end.
+type FrameDone struct {
+	Record  reporting.FrameRecord
+	Result  *reporting.Result // nil unless processed
+	Sizes   reporting.Sizes
+	Latency time.Duration // from the file's last change, or the stream's arrival, to the commit
+}
+
+// job is a frame on its way.
+type job struct {
+	arrival  stream.Arrival
+	frame    *stream.Frame
+	analysis *Analysis
+	decode   time.Duration
+	err      error
+}
+
+// Run takes arrivals until their channel is closed and everything is settled, or ctx ends.
+func (p *pipeline) Run(ctx context.Context, arrivals <-chan stream.Arrival) {
+	decoded, analysed := make(chan job, 1), make(chan job, 1)
+	go func() {
+		defer close(decoded)
+		for a := range arrivals {
+			decoded <- p.decode(ctx, a)
+		}
+	}()
+	go func() {
+		defer close(analysed)
+		for j := range decoded {
+			analysed <- p.analyse(ctx, j)
+		}
+	}()
+	for j := range analysed {
+		p.finish(ctx, j)
+	}
+}
+
+func (p *pipeline) decode(ctx context.Context, a stream.Arrival) job {
+	start := time.Now()
+	j := job{arrival: a}
+	if j.frame, j.err = a.Open(ctx); j.err == nil {
+		j.err = decode.Validate(j.frame)
+	}
+	if j.err == nil {
+		j.frame.Source, j.frame.RunID, j.frame.Seq = a.Source, a.RunID, a.Admission.Seq
+		if j.frame.ReceivedAt.IsZero() {
+			j.frame.ReceivedAt = p.Now()
+		}
+	}
+	j.decode = time.Since(start)
+	return j
+}
+
+func (p *pipeline) analyse(ctx context.Context, j job) job {
+	if j.err != nil || ctx.Err() != nil {
+		return j
+	}
+	mode := p.Modes[j.arrival.Source]
+	if mode == "" {
+		mode = ModeParticles
+	}
+	j.analysis, j.err = p.Analyser.Analyse(ctx, j.frame, mode)
+	return j
+}
+
+// finish writes the frame's folder and commits its end. A frame interrupted by ctx stays accepted in the
+// journal and is taken up again at the next start.
+func (p *pipeline) finish(ctx context.Context, j job) {
+	if j.frame != nil {
+		defer j.frame.Release()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	c := reporting.Completion{FrameID: j.arrival.FrameID, State: string(stream.StateProcessed)}
+	err := j.err
+	if err == nil {
+		j.analysis.Result.FrameID = j.arrival.FrameID
+		err = p.retry(ctx, "frame folder", func() error {
+			c.Folder, err = p.write(ctx, j)
+			return err
+		})
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if j.frame != nil {
+		c.SHA256 = j.frame.SHA256
+	}
+	if err != nil {
+		c.State, c.Reason = string(stream.StateRejected), oneLine(err).Error()
+	} else {
+		c.Result, c.Sizes = j.analysis.Result, j.analysis.sizes()
+	}
+	p.commit(ctx, j.arrival, c)
+}
+
+func (p *pipeline) write(ctx context.Context, j job) (string, error) {
+	out, err := p.Runs.folder(j.arrival.RunID)
+	if err != nil {
+		return "", err
+	}
+	return writeAnalysis(ctx, out, j.analysis, j.decode)
+}
+
+// drop ends a frame that a newer one has overtaken.
+func (p *pipeline) drop(ctx context.Context, a stream.Arrival, reason string) {
+	p.commit(ctx, a, reporting.Completion{FrameID: a.FrameID, State: string(stream.StateDropped), Reason: reason})
+}
+
+// commit ends a frame in one transaction with its messages, then tells the source.
+func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Completion) {
+	now := p.Now().UTC()
+	rec := reporting.FrameRecord{
+		ID: a.FrameID, RunID: a.RunID, Source: a.Source, Key: a.Key, Path: a.Path, Name: a.Name, Seq: a.Admission.Seq,
+		Size: a.Size, SHA256: c.SHA256, State: c.State, Reason: c.Reason, Folder: c.Folder, DoneAt: now,
+	}
+	msg, err := p.Builder.Frame(reporting.FrameMessageOf(rec, c.Result))
+	if err != nil {
+		p.Log.Error("frame message not built", zap.String("frame_id", a.FrameID), zap.Error(err))
+	} else {
+		c.Summary, c.Messages = msg.Payload, append(c.Messages, msg)
+	}
+	var changed []alertChange
+	if c.Result != nil {
+		changed = p.Alerts.evaluate(rec, c.Result)
+		for _, ch := range changed {
+			c.Alerts, c.Messages = append(c.Alerts, ch.state), append(c.Messages, ch.messages...)
+		}
+	}
+	err = p.retry(ctx, "commit", func() error { return p.Store.Commit(ctx, c) })
+	if err != nil && !errors.Is(err, reporting.ErrAlreadyFinal) {
+		p.Log.Error("frame not committed; it is taken up again at the next start",
+			zap.String("frame_id", a.FrameID), zap.String("path", a.Path), zap.Error(err))
+		return
+	}
+	p.Alerts.committed(changed)
+	a.Settle(stream.Outcome{State: stream.State(c.State), Reason: c.Reason, Result: c.Summary})
+	p.Runs.done(ctx, a.RunID, a.EndOfRun)
+	p.observe(rec, c, a, now)
+}
+
+// observe logs the frame in one line and counts it.
+func (p *pipeline) observe(rec reporting.FrameRecord, c reporting.Completion, a stream.Arrival, now time.Time) {
+	res := c.Result
+	since := a.ModTime
+	if since.IsZero() && res != nil {
+		since = res.Time
+	}
+	latency := max(now.Sub(since), 0)
+	if since.IsZero() {
+		latency = 0
+	}
+	fields := []zap.Field{
+		zap.String("source", rec.Source), zap.String("run_id", rec.RunID), zap.Uint64("seq", rec.Seq),
+		zap.String("name", rec.Name), zap.String("outcome", rec.State), zap.Float64("latency_ms", ms(latency)),
+	}
+	if res != nil {
+		fields = append(fields, zap.Int("objects", res.Objects), zap.String("scale_source", res.Scale.Source),
+			zap.Float64("total_ms", res.TimingsMs.Total))
+	}
+	if rec.State == string(stream.StateRejected) {
+		p.Log.Warn("frame", append(fields, zap.String("reason", rec.Reason))...)
+	} else {
+		p.Log.Info("frame", fields...)
+	}
+	p.Stats.frame(res, latency)
+	if p.OnFrame != nil {
+		p.OnFrame(FrameDone{Record: rec, Result: res, Sizes: c.Sizes, Latency: latency})
+	}
+}
+
+// retry repeats a write that failed for a reason that can pass (disk full, read-only, I/O error) until it
+// succeeds or ctx ends: nothing is lost, and readiness says what is wrong. Other errors are returned.
+func (p *pipeline) retry(ctx context.Context, what string, write func() error) error {
+	wait := p.Backoff
+	if wait == 0 {
+		wait = time.Second
+	}
+	for {
+		err := write()
+		if err == nil || !passing(err) {
+			p.Stats.fault(what, nil)
+			return err
+		}
+		p.Stats.fault(what, err)
+		p.Log.Error("write failed; trying again", zap.String("what", what), zap.Duration("in", wait), zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", ctx.Err(), err)
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 30*time.Second)
+	}
+}
+
+// passing reports whether an error is the disk's state rather than the frame's fault.
+func passing(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

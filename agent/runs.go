@@ -1,0 +1,284 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uni-aims/aimsd/reporting"
+)
+
+// Reasons why a run closed.
+const (
+	closedByEnd  = "end"
+	closedByIdle = "idle_timeout"
+	closedByStop = "stop"
+)
+
+// runsFolder holds the runs' folders in the data directory.
+const runsFolder = "runs"
+
+// runID is what may name a run: it becomes a folder, so nothing that could leave it.
+var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
+
+// runs opens, finds and closes runs. It is safe for concurrent use.
+type runs struct {
+	Store        *reporting.Store
+	Dir          string // data directory
+	Builder      reporting.Builder
+	IdleTimeout  time.Duration
+	EncodeLabels func(w io.Writer, labels []int32, width, height int) error
+	Describe     func(*reporting.Batch) // fills in what the daemon knows: site, versions, model
+	Log          *zap.Logger
+	Now          func() time.Time
+
+	mu      sync.Mutex
+	open    map[string]*openRun // by run id
+	current map[string]string   // source -> run id of frames that name none
+}
+
+// openRun is a run that takes frames.
+type openRun struct {
+	record   reporting.RunRecord
+	out      *reporting.OutputFolder
+	inFlight int
+	last     time.Time
+	ending   bool // an explicit end was asked for
+}
+
+// resume takes up the runs that a crash left open.
+func (r *runs) resume(ctx context.Context) error {
+	r.open, r.current = map[string]*openRun{}, map[string]string{}
+	left, err := r.Store.OpenRuns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, rec := range left {
+		if _, err := r.enter(rec); err != nil {
+			return err
+		}
+		if rec.Source != "" {
+			r.current[rec.Source] = rec.ID
+		}
+		r.Log.Info("run resumed", zap.String("run_id", rec.ID), zap.String("source", rec.Source))
+	}
+	return nil
+}
+
+// name returns the id of the run that a frame of a source belongs to: the one its header asks for, the
+// source's present one, or a new one. Nothing is opened yet.
+func (r *runs) name(source, hint string) (string, error) {
+	if hint != "" {
+		if !runID.MatchString(hint) {
+			return "", fmt.Errorf("run_id %q: use 1 to 96 letters, digits, '.', '_' and '-'", hint)
+		}
+		return hint, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id, ok := r.current[source]; ok {
+		return id, nil
+	}
+	base := r.Now().UTC().Format("20060102-150405") + "-" + source
+	id := base
+	for k := 2; r.taken(id); k++ {
+		id = fmt.Sprintf("%s-%d", base, k)
+	}
+	r.current[source] = id
+	return id, nil
+}
+
+func (r *runs) taken(id string) bool {
+	if _, ok := r.open[id]; ok {
+		return true
+	}
+	_, err := r.Store.Run(context.Background(), id)
+	return err == nil
+}
+
+// begin makes sure that a run is open and counts one more frame in flight in it.
+func (r *runs) begin(ctx context.Context, id, source string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	run, ok := r.open[id]
+	if !ok {
+		rec := reporting.RunRecord{ID: id, Source: source, OpenedAt: r.Now().UTC()}
+		msg, err := r.Builder.Run(reporting.RunMessageOf(rec, reporting.RunTotals{}, r.dir(id)))
+		if err != nil {
+			return err
+		}
+		if err := r.Store.OpenRun(ctx, rec, msg); err != nil {
+			return err
+		}
+		if run, err = r.enter(rec); err != nil {
+			return err
+		}
+		r.Log.Info("run opened", zap.String("run_id", id), zap.String("source", source), zap.String("folder", r.dir(id)))
+	}
+	run.inFlight++
+	run.last = r.Now()
+	return nil
+}
+
+// enter adds an open run and its folder.
+func (r *runs) enter(rec reporting.RunRecord) (*openRun, error) {
+	out := &reporting.OutputFolder{Dir: r.dir(rec.ID), EncodeLabels: r.EncodeLabels, Log: r.Log}
+	if err := out.Open(); err != nil {
+		return nil, fmt.Errorf("open folder of run %s: %w", rec.ID, err)
+	}
+	run := &openRun{record: rec, out: out, last: r.Now()}
+	r.open[rec.ID] = run
+	return run, nil
+}
+
+func (r *runs) dir(id string) string { return filepath.Join(r.Dir, runsFolder, id) }
+
+// folder returns the output folder of an open run.
+func (r *runs) folder(id string) (*reporting.OutputFolder, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run, ok := r.open[id]; ok {
+		return run.out, nil
+	}
+	return nil, fmt.Errorf("run %s is not open", id)
+}
+
+// done counts a frame of a run as final; end closes the run once no frame of it is in flight.
+func (r *runs) done(ctx context.Context, id string, end bool) {
+	r.mu.Lock()
+	run, ok := r.open[id]
+	if !ok {
+		r.mu.Unlock()
+		return
+	}
+	run.inFlight--
+	run.last = r.Now()
+	run.ending = run.ending || end
+	closing := run.ending && run.inFlight <= 0
+	r.mu.Unlock()
+	if closing {
+		r.close(ctx, id, closedByEnd)
+	}
+}
+
+// expire closes the runs without a frame for the idle time.
+func (r *runs) expire(ctx context.Context) {
+	r.mu.Lock()
+	var idle []string
+	for id, run := range r.open {
+		if run.inFlight <= 0 && r.Now().Sub(run.last) >= r.IdleTimeout {
+			idle = append(idle, id)
+		}
+	}
+	r.mu.Unlock()
+	for _, id := range idle {
+		r.close(ctx, id, closedByIdle)
+	}
+}
+
+// closeAll closes every run at stop.
+func (r *runs) closeAll(ctx context.Context) {
+	r.mu.Lock()
+	var ids []string
+	for id := range r.open {
+		ids = append(ids, id)
+	}
+	r.mu.Unlock()
+	for _, id := range ids {
+		r.close(ctx, id, closedByStop)
+	}
+}
+
+// close writes a run's report, then closes it in the store with its message.
+func (r *runs) close(ctx context.Context, id, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	run, ok := r.open[id]
+	if !ok || (reason != closedByStop && run.inFlight > 0) { // a frame came in between
+		return
+	}
+	delete(r.open, id)
+	for source, current := range r.current {
+		if current == id {
+			delete(r.current, source)
+		}
+	}
+	rec := run.record
+	rec.ClosedAt, rec.Reason = r.Now().UTC(), reason
+	log := r.Log.With(zap.String("run_id", id))
+	if err := r.report(ctx, rec, run.out.Dir); err != nil {
+		log.Error("run report not written", zap.Error(err))
+	}
+	if err := run.out.Close(); err != nil {
+		log.Error("run folder not closed", zap.Error(err))
+	}
+	totals, err := r.Store.RunTotals(ctx, id)
+	if err != nil {
+		log.Error("run totals not read", zap.Error(err))
+	}
+	msg, err := r.Builder.Run(reporting.RunMessageOf(rec, totals, run.out.Dir))
+	if err != nil {
+		log.Error("run message not built", zap.Error(err))
+	}
+	if err := r.Store.CloseRun(ctx, id, rec.ClosedAt, reason, []reporting.Message{msg}); err != nil && !errors.Is(err, reporting.ErrRunClosed) {
+		log.Error("run not closed in the store", zap.Error(err))
+		return
+	}
+	log.Info("run closed", zap.String("reason", reason), zap.Int64("frames", totals.Frames.Received),
+		zap.Int64("objects", totals.Objects), zap.String("report", filepath.Join(run.out.Dir, reporting.ReportFile)))
+}
+
+// report writes a run's tables and report from the store.
+func (r *runs) report(ctx context.Context, rec reporting.RunRecord, dir string) error {
+	b := reporting.Batch{Run: rec, Generated: rec.ClosedAt}
+	if r.Describe != nil {
+		r.Describe(&b)
+	}
+	if err := gatherInputs(ctx, r.Store, rec.ID, &b); err != nil {
+		return err
+	}
+	return reporting.WriteBatch(dir, b)
+}
+
+// gatherInputs lists a run's frames from the store, in their order.
+func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *reporting.Batch) error {
+	results := map[string]reporting.FrameResult{}
+	for res, err := range store.Results(ctx, id) {
+		if err != nil {
+			return err
+		}
+		results[res.Frame.ID] = res
+	}
+	frames, err := store.Frames(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, f := range frames {
+		in := reporting.BatchInput{Path: f.Path, Folder: f.Folder, Error: f.Reason}
+		if in.Path == "" {
+			in.Path = f.Name
+		}
+		switch f.State {
+		case "processed":
+			res := results[f.ID]
+			in.Status, in.Result, in.Sizes, in.Error = reporting.StatusOK, &res.Result, res.Sizes, ""
+		case "gated":
+			in.Status = reporting.StatusGated
+		case "dropped":
+			in.Status = reporting.StatusDropped
+		case "rejected":
+			in.Status = reporting.StatusFailed
+		default: // still in flight: it belongs to a later report
+			continue
+		}
+		b.Inputs = append(b.Inputs, in)
+	}
+	return nil
+}
