@@ -2,10 +2,11 @@ package decode
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
-	"image/png"
 	"math"
 	"testing"
 
@@ -69,12 +70,21 @@ func TestLabelsRefuseWhatAltersIds(t *testing.T) {
 }
 
 func TestLowBitPNGLabelsAreNotStretched(t *testing.T) {
-	// A 2-bit grey PNG cannot be written by image/png; palette PNGs of few colours are, and 8-bit ones keep their ids.
-	pal := image.NewPaletted(image.Rect(0, 0, 4, 1), color.Palette{color.Black, color.White, color.Black, color.White})
-	copy(pal.Pix, []uint8{0, 1, 2, 3})
-	var b bytes.Buffer
-	require.NoError(t, png.Encode(&b, pal))
-	got, _, _, err := Labels(write(t, "a.png", b.Bytes()))
+	var idat bytes.Buffer
+	z := zlib.NewWriter(&idat)
+	_, err := z.Write([]byte{0, 0b00_01_10_11}) // no filter, four 2-bit samples
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	data := []byte("\x89PNG\r\n\x1a\n")
+	chunk := func(kind string, body []byte) {
+		data = binary.BigEndian.AppendUint32(data, uint32(len(body)))
+		data = append(append(data, kind...), body...)
+		data = binary.BigEndian.AppendUint32(data, crc32.ChecksumIEEE(data[len(data)-len(body)-4:]))
+	}
+	chunk("IHDR", []byte{0, 0, 0, 4, 0, 0, 0, 1, 2, 0, 0, 0, 0})
+	chunk("IDAT", idat.Bytes())
+	chunk("IEND", nil)
+	got, _, _, err := Labels(write(t, "a.png", data))
 	require.NoError(t, err)
 	require.Equal(t, []int32{0, 1, 2, 3}, got)
 }

@@ -14,7 +14,7 @@ import (
 
 // maxInMemory is the largest file that is read into memory as a whole. Larger ones are read where they lie,
 // once for the pixels and once for the hash.
-const maxInMemory = 1 << 30
+const maxInMemory = 256 << 20
 
 // source is an opened image file.
 type source struct {

@@ -123,7 +123,7 @@ func (r *Raster) undoPredictor(row []byte) {
 	if r.planar {
 		step = 1
 	}
-	big := r.page.file.order == binary.ByteOrder(binary.BigEndian)
+	big := r.bigEndian()
 	switch r.Bits {
 	case 8:
 		for i := step; i < len(row); i++ {

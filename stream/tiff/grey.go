@@ -103,7 +103,7 @@ func (r *Raster) Gray16(ctx context.Context, dst []uint16) error {
 	if r.planar {
 		step = 2
 	}
-	big := r.page.file.order == binary.ByteOrder(binary.BigEndian)
+	big := r.bigEndian()
 	var invert uint16
 	if r.photometric == photometricWhiteIsZero {
 		invert = 0xffff

@@ -28,8 +28,7 @@ func (r *Raster) Labels(ctx context.Context, dst []int32) error {
 		return err
 	}
 	r.checkLen(len(dst))
-	var order binary.ByteOrder = r.page.file.order
-	big := order == binary.ByteOrder(binary.BigEndian)
+	big := r.bigEndian()
 	signed := r.format == 2
 	var outside atomic.Int64 // an id that is no label
 	err := r.decode(ctx, func(x, y, px int, planes [][]byte) {

@@ -1,6 +1,9 @@
 package tiff
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Raster is the pixel layout of a page, checked against the file's size and this package's limits before
 // anything is allocated for pixels.
@@ -224,6 +227,8 @@ func (r *Raster) bounds() error {
 	}
 	return nil
 }
+
+func (r *Raster) bigEndian() bool { return r.page.file.order == binary.ByteOrder(binary.BigEndian) }
 
 func (r *Raster) chunkName() string {
 	if r.tiled {
