@@ -11,23 +11,25 @@ import (
 )
 
 // summaryHeader is the first line of summary.csv. Columns are only ever added at its end.
-var summaryHeader = [...]string{
-	"path", "folder", "status", "error", "objects", "edge_objects", "nm_per_px", "scale_source",
-	"ecd_p10_px", "ecd_p50_px", "ecd_p90_px", "ecd_mean_px", "ecd_sd_px",
-	"ecd_p10_nm", "ecd_p50_nm", "ecd_p90_nm", "ecd_mean_nm", "ecd_sd_nm",
-	"area_fraction", "density_per_um2", "confidence", "image_quality",
-	"width_px", "height_px", "analysed_area_px", "total_ms", "sha256", "frame_id", "time",
+func summaryHeader() []string {
+	return []string{
+		"path", "folder", "status", "error", "objects", "edge_objects", "nm_per_px", "scale_source",
+		"ecd_p10_px", "ecd_p50_px", "ecd_p90_px", "ecd_mean_px", "ecd_sd_px",
+		"ecd_p10_nm", "ecd_p50_nm", "ecd_p90_nm", "ecd_mean_nm", "ecd_sd_nm",
+		"area_fraction", "density_per_um2", "confidence", "image_quality",
+		"width_px", "height_px", "analysed_area_px", "total_ms", "sha256", "frame_id", "time",
+	}
 }
 
 // writeSummaryCSV writes one row per input, the failed ones included (RFC 4180, UTF-8, "." for decimals;
 // undefined values are empty).
 func writeSummaryCSV(w io.Writer, b *Batch) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(summaryHeader[:]); err != nil {
+	out, header := csv.NewWriter(w), summaryHeader()
+	if err := out.Write(header); err != nil {
 		return err
 	}
 	for i := range b.Inputs {
-		if err := out.Write(summaryRow(&b.Inputs[i])); err != nil {
+		if err := out.Write(summaryRow(&b.Inputs[i], len(header))); err != nil {
 			return err
 		}
 	}
@@ -35,12 +37,17 @@ func writeSummaryCSV(w io.Writer, b *Batch) error {
 	return out.Error()
 }
 
-func summaryRow(in *BatchInput) []string {
-	row := make([]string, len(summaryHeader))
+// summaryRow fills the given number of columns.
+func summaryRow(in *BatchInput, columns int) []string {
+	row := make([]string, columns)
 	row[0], row[1], row[2], row[3] = in.Path, in.Folder, in.Status, in.Error
 	r := in.Result
 	if r == nil {
 		return row
+	}
+	moment := ""
+	if !r.Time.IsZero() {
+		moment = r.Time.UTC().Format(timeLayout)
 	}
 	px, nm := r.Statistics["ecd_px"], metrics.Stat{}
 	if in.nmPerPx() > 0 {
@@ -52,11 +59,8 @@ func summaryRow(in *BatchInput) []string {
 		number(nm.P10), number(nm.P50), number(nm.P90), number(nm.Mean), number(nm.SD),
 		number(r.AreaFraction), number(r.DensityPerUm2), number(r.Confidence), strings.Join(r.ImageQuality, " "),
 		strconv.Itoa(r.Image.Width), strconv.Itoa(r.Image.Height), strconv.Itoa(r.Image.Analysed.AreaPx),
-		strconv.FormatFloat(r.TimingsMs.Total, 'f', 1, 64), r.Image.SHA256, r.FrameID,
+		strconv.FormatFloat(r.TimingsMs.Total, 'f', 1, 64), r.Image.SHA256, r.FrameID, moment,
 	})
-	if !r.Time.IsZero() {
-		row[len(row)-1] = r.Time.UTC().Format(timeLayout)
-	}
 	return row
 }
 

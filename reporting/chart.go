@@ -29,7 +29,7 @@ func newSVG(title string) *svg {
 }
 
 func (s *svg) done() template.HTML {
-	return template.HTML(s.b.String() + "</svg>") //nolint:gosec // built from numbers, constants and escaped text
+	return template.HTML(s.b.String() + "</svg>")
 }
 
 func (s *svg) line(x1, y1, x2, y2 float64, colour string, width float64, dash string) {

@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,6 +119,9 @@ func (o *OutputFolder) Reserve(name, path string) string { return o.names.Name(n
 // Write puts the input's files on disk and returns the name of its folder inside Dir. Until it returns
 // without an error, an earlier result of the same input stays in place untouched.
 func (o *OutputFolder) Write(ctx context.Context, in Input) (folder string, err error) {
+	if o.rename == nil {
+		return "", fmt.Errorf("output folder %s: not open", o.Dir)
+	}
 	if err := in.check(); err != nil {
 		return "", err
 	}
@@ -129,9 +133,7 @@ func (o *OutputFolder) Write(ctx context.Context, in Input) (folder string, err 
 	}
 	defer func() {
 		if err != nil {
-			if left := os.RemoveAll(tmp); left != nil {
-				o.Log.Warn("could not remove an unfinished folder", zap.String("folder", tmp), zap.Error(left))
-			}
+			o.remove(tmp)
 		}
 	}()
 	if err := o.writeFiles(ctx, tmp, in); err != nil {
@@ -139,6 +141,9 @@ func (o *OutputFolder) Write(ctx context.Context, in Input) (folder string, err 
 	}
 	if in.Finish != nil {
 		in.Finish(in.Result, time.Since(start))
+	}
+	if in.Path != in.Result.Image.Path {
+		in.Result.Input = in.Path
 	}
 	if err := writeSynced(filepath.Join(tmp, ResultFile), func(w io.Writer) error { return encodeJSON(w, in.Result) }); err != nil {
 		return "", o.failed(err)
@@ -207,6 +212,7 @@ func ownerOf(folder string) (string, error) {
 	defer f.Close()
 	var r struct {
 		Schema string `json:"schema"`
+		Input  string `json:"input"`
 		Image  struct {
 			Path string `json:"path"`
 		} `json:"image"`
@@ -214,10 +220,11 @@ func ownerOf(folder string) (string, error) {
 	if err := json.NewDecoder(io.LimitReader(f, maxResultBytes)).Decode(&r); err != nil {
 		return "", err
 	}
-	if !strings.HasPrefix(r.Schema, "aims.result/") || r.Image.Path == "" {
+	owner := cmp.Or(r.Input, r.Image.Path)
+	if !strings.HasPrefix(r.Schema, "aims.result/") || owner == "" {
 		return "", errors.New("not a result of this program")
 	}
-	return r.Image.Path, nil
+	return owner, nil
 }
 
 // failed names the folder and the remedy, once.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
 // Folders on their way in and out of Dir. They are hidden and start with the marker's name, so that no
@@ -43,7 +45,8 @@ func (o *OutputFolder) publish(tmp, name string) error {
 		if err := syncDir(o.Dir); err != nil {
 			return err
 		}
-		return os.RemoveAll(tmp)
+		o.remove(tmp)
+		return nil
 	}
 	return o.replaceStepwise(tmp, target)
 }
@@ -67,7 +70,15 @@ func (o *OutputFolder) replaceStepwise(tmp, target string) error {
 	if err := syncDir(o.Dir); err != nil {
 		return err
 	}
-	return os.RemoveAll(carrier)
+	o.remove(carrier)
+	return nil
+}
+
+// remove deletes what nobody needs any more; what cannot be deleted now, the next Open deletes.
+func (o *OutputFolder) remove(folder string) {
+	if err := os.RemoveAll(folder); err != nil {
+		o.Log.Warn("could not remove a leftover folder", zap.String("folder", folder), zap.Error(err))
+	}
 }
 
 // recover undoes what a crash interrupted: retired folders whose successor never arrived return to their

@@ -199,6 +199,20 @@ func TestARerunReplacesTheFolder(t *testing.T) {
 	require.Equal(t, []string{"a.tif", other}, entries(t, dir))
 }
 
+func TestAStreamedFrameKeepsItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 { // the second time after a crash, say
+		o := openFolder(t, dir)
+		in := blobInput(t, "grpc/uid-7", 5, 0)
+		in.Name, in.Result.Image.Path = "cell.raw", ""
+		folder, err := o.Write(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, "cell.raw", folder)
+		require.NoError(t, o.Close())
+	}
+	require.Empty(t, readResult(t, filepath.Join(dir, "cell.raw")).Image.Path)
+}
+
 func TestAFailedReplacementLeavesTheOldResult(t *testing.T) {
 	boom := errors.New("boom")
 	for failing := 1; failing <= 2; failing++ {

@@ -151,7 +151,7 @@ func thumbnailURI(r io.ReadSeeker) (uri string, width, height int, err error) {
 	}
 	small := (&Overlay{Image: p, Factor: 1}).Thumbnail(ThumbnailPx)
 	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, small, &jpeg.Options{Quality: 80}); err != nil {
+	if err := jpeg.Encode(&buf, small, &jpeg.Options{Quality: 75}); err != nil {
 		return "", 0, 0, err
 	}
 	return "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(buf.Bytes()), small.Rect.Dx(), small.Rect.Dy(), nil

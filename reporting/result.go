@@ -31,6 +31,7 @@ type Result struct {
 	RunID         string                  `json:"run_id,omitempty"`
 	Seq           uint64                  `json:"seq,omitempty"`
 	Source        string                  `json:"source,omitempty"`
+	Input         string                  `json:"input,omitempty"` // whose folder this is, where that is not image.path
 	Time          time.Time               `json:"time"`
 }
 
