@@ -73,6 +73,7 @@ type Publisher struct {
 	poke    chan struct{} // online or meta changed
 	parked  map[int64]time.Time
 	suspect suspect
+	sending sync.WaitGroup // calls of paho that outlive their connection
 }
 
 // suspect is a message at which connections end: see Publisher.blame.
@@ -144,6 +145,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	p.cancel, p.done = cancel, make(chan struct{})
 	p.mu.Unlock()
 	defer close(p.done)
+	defer p.sending.Wait()
 
 	var pause time.Duration
 	var last string

@@ -13,7 +13,7 @@ import (
 // Times of a connection.
 const (
 	connectTimeout = 10 * time.Second
-	writeTimeout   = 10 * time.Second
+	writeTimeout   = 5 * time.Second
 	keepAlive      = 20 * time.Second
 	goodbyeTimeout = time.Second
 	quiesceMs      = 250
@@ -158,14 +158,18 @@ func (s *session) greet(first bool) error {
 		if err != nil {
 			return err
 		}
-		s.send(msg)
+		if err := s.send(msg); err != nil {
+			return err
+		}
 	}
 	if online {
 		msg, err := b.Status(p.status(StatusOnline))
 		if err != nil {
 			return err
 		}
-		s.send(msg)
+		if err := s.send(msg); err != nil {
+			return err
+		}
 	}
 	if first {
 		if err := s.greetAlerts(); err != nil {
@@ -189,18 +193,38 @@ func (s *session) greetAlerts() error {
 			return err
 		}
 		if !waiting && len(a.Payload) > 0 {
-			s.send(Message{Topic: topic, Payload: a.Payload, QoS: 1, Retained: true})
+			if err := s.send(Message{Topic: topic, Payload: a.Payload, QoS: 1, Retained: true}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// send never waits for the broker: only for the socket to take the bytes, at most writeTimeout.
-func (s *session) send(m Message) {
+// send does not wait for the broker's acknowledgement.
+func (s *session) send(m Message) error {
+	token, err := s.publish(m)
+	if err != nil {
+		return err
+	}
 	if m.ID == 0 {
 		s.greetings++
 	}
-	s.flying = append(s.flying, flight{m.ID, m.Topic, s.mqtt.Publish(m.Topic, m.QoS, m.Retained, m.Payload), time.Now()})
+	s.flying = append(s.flying, flight{m.ID, m.Topic, token, time.Now()})
+	return nil
+}
+
+// publish waits for the socket to take the bytes. Paho does not notice there that the connection is lost
+// and goes on until writeTimeout: it is left to that.
+func (s *session) publish(m Message) (mqtt.Token, error) {
+	sent := make(chan mqtt.Token, 1)
+	s.p.sending.Go(func() { sent <- s.mqtt.Publish(m.Topic, m.QoS, m.Retained, m.Payload) })
+	select {
+	case token := <-sent:
+		return token, nil
+	case err := <-s.lost:
+		return nil, err
+	}
 }
 
 // carry moves the outbox to the broker.
@@ -216,12 +240,16 @@ func (s *session) carry(ctx context.Context) error {
 		if len(s.queue) == 0 && more {
 			more = s.fetch()
 		}
-		for len(s.queue) > 0 && len(s.flying) < window {
-			s.send(s.queue[0])
+		// Not before the broker has the retained topics: a message that it breaks the connection at would
+		// take their acknowledgement with it.
+		for s.greetings == 0 && len(s.queue) > 0 && len(s.flying) < window {
+			if err := s.send(s.queue[0]); err != nil {
+				return err
+			}
 			s.queue = s.queue[1:]
 		}
 		if len(s.queue) == 0 && more {
-			continue
+			continue // one page is sent, read the next
 		}
 		var head <-chan struct{}
 		if len(s.flying) > 0 {
@@ -342,7 +370,10 @@ func (s *session) goodbye() error {
 	if err != nil {
 		return err
 	}
-	token := s.mqtt.Publish(msg.Topic, msg.QoS, msg.Retained, msg.Payload)
+	token, err := s.publish(msg)
+	if err != nil {
+		return err
+	}
 	if !token.WaitTimeout(goodbyeTimeout) {
 		return errAckTimeout
 	}
