@@ -80,7 +80,7 @@ func mountType(dir string) string {
 		return ""
 	}
 	defer func() { _ = f.Close() }()
-	want := fmt.Sprintf("%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
+	want := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		// "36 35 98:0 /root /mount rw,noatime master:1 - ext3 /dev/root rw": see proc_pid_mountinfo(5).

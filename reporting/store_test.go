@@ -372,35 +372,28 @@ func BenchmarkCommit(b *testing.B) {
 	for i := range 25 {
 		result.Statistics[fmt.Sprintf("column_%d", i)] = metrics.Stat{N: 500, Min: new(1.5), Max: new(2.5), Mean: new(2.0), SD: new(0.1), P10: new(1.6), P50: new(2.0), P90: new(2.4)}
 	}
-	dirs := map[string]string{"disk": b.TempDir()}
-	if memory, err := os.MkdirTemp("/dev/shm", "aimsd"); err == nil {
-		b.Cleanup(func() { _ = os.RemoveAll(memory) })
-		dirs["memory"] = memory
-	}
-	for name, dir := range dirs {
-		s := openStore(b, StoreOptions{Dir: dir})
-		n := 0
-		b.Run(name+"/admit", func(b *testing.B) {
-			for b.Loop() {
-				n++
-				_, _, err := s.Admit(b.Context(), FrameRecord{Source: "acq", Key: fmt.Sprint(n), RunID: "run"})
-				require.NoError(b, err)
-			}
-		})
-		b.Run(name+"/commit", func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				n++
-				f := admit(b, s, "acq", fmt.Sprint(n))
-				b.StartTimer()
-				require.NoError(b, s.Commit(b.Context(), Completion{FrameID: f.ID, State: "processed", Summary: make([]byte, 6000), Result: result, Sizes: sizes,
-					Messages: []Message{{FrameID: f.ID, Topic: "aims/v1/lab/fib/frame", Payload: make([]byte, 6000), QoS: 1}}}))
-			}
-		})
-		b.Run(name+"/ack", func(b *testing.B) {
-			for b.Loop() {
-				require.NoError(b, s.AckMessage(b.Context(), 1))
-			}
-		})
-	}
+	s := openStore(b, StoreOptions{})
+	n := 0
+	b.Run("admit", func(b *testing.B) {
+		for b.Loop() {
+			n++
+			_, _, err := s.Admit(b.Context(), FrameRecord{Source: "acq", Key: fmt.Sprint(n), RunID: "run"})
+			require.NoError(b, err)
+		}
+	})
+	b.Run("commit", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			n++
+			f := admit(b, s, "acq", fmt.Sprint(n))
+			b.StartTimer()
+			require.NoError(b, s.Commit(b.Context(), Completion{FrameID: f.ID, State: "processed", Summary: make([]byte, 6000), Result: result, Sizes: sizes,
+				Messages: []Message{{FrameID: f.ID, Topic: "aims/v1/lab/fib/frame", Payload: make([]byte, 6000), QoS: 1}}}))
+		}
+	})
+	b.Run("ack", func(b *testing.B) {
+		for b.Loop() {
+			require.NoError(b, s.AckMessage(b.Context(), 1))
+		}
+	})
 }

@@ -45,16 +45,28 @@ func (t Topics) at(levels ...string) string {
 	return "aims/v1/" + t.site + "/" + t.instrument + "/" + strings.Join(levels, "/")
 }
 
-// Site and Instrument are the names the topics are made of.
-func (t Topics) Site() string       { return t.site }
+// Site is the first name the topics are made of.
+func (t Topics) Site() string { return t.site }
+
+// Instrument is the second name the topics are made of.
 func (t Topics) Instrument() string { return t.instrument }
 
-// Topics that the daemon publishes to.
-func (t Topics) Status() string   { return t.at("status") }
-func (t Topics) Meta() string     { return t.at("meta") }
-func (t Topics) Frame() string    { return t.at("frame") }
-func (t Topics) Run() string      { return t.at("run") }
-func (t Topics) Event() string    { return t.at("event") }
+// Status is the topic of the daemon's state, retained.
+func (t Topics) Status() string { return t.at("status") }
+
+// Meta is the topic of the daemon's description, retained.
+func (t Topics) Meta() string { return t.at("meta") }
+
+// Frame is the topic of frames that reached their end.
+func (t Topics) Frame() string { return t.at("frame") }
+
+// Run is the topic of runs that open and close.
+func (t Topics) Run() string { return t.at("run") }
+
+// Event is the topic of what happens once.
+func (t Topics) Event() string { return t.at("event") }
+
+// Feedback is the topic of milling feedback.
 func (t Topics) Feedback() string { return t.at("feedback") }
 
 // Alert is the topic of one alert. What a level may not hold is percent-encoded.
