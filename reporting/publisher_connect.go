@@ -1,0 +1,142 @@
+package reporting
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"go.uber.org/zap"
+)
+
+// Times of a connection.
+const (
+	connectTimeout = 10 * time.Second
+	writeTimeout   = 5 * time.Second
+	keepAlive      = 20 * time.Second
+	goodbyeTimeout = time.Second
+	quiesceMs      = 250
+)
+
+func (s *session) connect(ctx context.Context) error {
+	p := s.p
+	password, err := p.password()
+	if err != nil {
+		return err
+	}
+	tlsConfig, err := p.TLS.config(p.URL)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.conns++
+	p.mu.Unlock()
+	will, err := p.builder().Status(p.status(StatusOffline))
+	if err != nil {
+		return err
+	}
+	s.lost = make(chan error, 1)
+	o := mqtt.NewClientOptions().AddBroker(p.URL).SetClientID(s.client).SetUsername(p.Username).SetPassword(password)
+	o.SetProtocolVersion(4).SetCleanSession(false).SetOrderMatters(false).SetAutoAckDisabled(true)
+	o.SetAutoReconnect(false).SetConnectRetry(false) // Publisher.Run does both
+	o.SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).SetKeepAlive(keepAlive).SetPingTimeout(keepAlive / 2)
+	o.SetBinaryWill(will.Topic, will.Payload, will.QoS, will.Retained)
+	o.SetDefaultPublishHandler(s.receive(ctx)) // also for what the broker kept while we were away
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lost <- fmt.Errorf("%w: %w", errLost, err) })
+	if tlsConfig != nil {
+		o.SetTLSConfig(tlsConfig)
+	}
+	s.mqtt = mqtt.NewClient(o)
+	token := s.mqtt.Connect()
+	select {
+	case <-token.Done():
+		return token.Error()
+	case <-ctx.Done():
+		s.mqtt.Disconnect(0) // the attempt ends by itself, within connectTimeout
+		return context.Cause(ctx)
+	}
+}
+
+func (p *Publisher) status(state string) StatusMessage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return StatusMessage{State: state, Session: p.session, Connection: p.conns}
+}
+
+// subscribe asks for acknowledgements of alerts. A broker that forbids it still gets the messages.
+func (s *session) subscribe() error {
+	if s.p.OnAck == nil {
+		return nil
+	}
+	filter := s.p.Topics.AckFilter()
+	token := s.mqtt.Subscribe(filter, 1, nil)
+	select {
+	case <-token.Done():
+	case err := <-s.lost:
+		return err
+	case <-time.After(s.p.AckTimeout):
+		return errAckTimeout
+	}
+	if err := token.Error(); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if t, ok := token.(*mqtt.SubscribeToken); ok && t.Result()[filter] == 0x80 {
+		s.p.Log.Warn("broker refuses the subscription: alerts cannot be acknowledged over mqtt; allow it in the access list", zap.String("topic", filter))
+	}
+	return nil
+}
+
+// greet publishes what is retained: the broker may have lost it. An alert with messages in the outbox is
+// left to them.
+func (s *session) greet(first bool) error {
+	p, b := s.p, s.p.builder()
+	p.mu.Lock()
+	online, meta := p.online, p.meta
+	p.mu.Unlock()
+	if meta != nil {
+		msg, err := b.Meta(*meta)
+		if err != nil {
+			return err
+		}
+		if err := s.send(msg); err != nil {
+			return err
+		}
+	}
+	if online {
+		msg, err := b.Status(p.status(StatusOnline))
+		if err != nil {
+			return err
+		}
+		if err := s.send(msg); err != nil {
+			return err
+		}
+	}
+	if first {
+		if err := s.greetAlerts(); err != nil {
+			return err
+		}
+	}
+	s.greeted = s.greetings == 0
+	return nil
+}
+
+func (s *session) greetAlerts() error {
+	ctx := context.Background() // short reads; they must not fail for a stop
+	alerts, err := s.p.Store.ActiveAlerts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range alerts {
+		topic := s.p.Topics.Alert(a.Code, a.Key)
+		waiting, err := s.p.Store.Waiting(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if !waiting && len(a.Payload) > 0 {
+			if err := s.send(Message{Topic: topic, Payload: a.Payload, QoS: 1, Retained: true}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
