@@ -11,10 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The same against mosquitto, killed and started again while messages gather. Its subscriber may come back
+const mosquitto = "mosquitto" //nolint:misspell // its name
+
+// The same against another broker, killed and started again while messages gather. Its subscriber may come back
 // after the publisher: what went out meanwhile shows in the outbox only.
 func TestMosquittoIsServedAcrossItsRestart(t *testing.T) {
-	for _, program := range []string{"mosquitto", "mosquitto_sub"} {
+	for _, program := range []string{mosquitto, mosquitto+"_sub"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not installed", program)
 		}
@@ -57,7 +59,7 @@ func TestMosquittoIsServedAcrossItsRestart(t *testing.T) {
 		return len(frames), status
 	}
 	broker := func() (kill func()) {
-		kill = start(func(string) {}, "mosquitto", "-p", port)
+		kill = start(func(string) {}, mosquitto, "-p", port)
 		eventually(t, "broker listens", func() bool {
 			c, err := net.Dial("tcp", "127.0.0.1:"+port)
 			if err == nil {
@@ -68,7 +70,7 @@ func TestMosquittoIsServedAcrossItsRestart(t *testing.T) {
 		return kill
 	}
 	subscribe := func() func() {
-		return start(collect, "mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-q", "1", "-v", "-t", "aims/v1/lab/fib/#")
+		return start(collect, mosquitto+"_sub", "-h", "127.0.0.1", "-p", port, "-q", "1", "-v", "-t", "aims/v1/lab/fib/#")
 	}
 
 	s := openStore(t, StoreOptions{})
