@@ -77,7 +77,8 @@ func (l *level) stretches(label int32) []stretch { return l.runs[l.offsets[label
 func (l *level) candidates(objects []cuda.Object, p FuseParams) []candidate {
 	var out []candidate
 	for i, o := range objects {
-		score := p.score(o, l.scale)
+		cut := o.X0 == 0 || o.Y0 == 0 || o.X1 == l.w || o.Y1 == l.h
+		score := p.score(o, l.scale, cut)
 		if o.Area < p.MinPx || score <= 0 {
 			continue
 		}
@@ -96,6 +97,7 @@ type FuseParams struct {
 	FlowWeight   float64 // score falls by exp(-FlowWeight x flow error)
 	MaxFlowError float64 // above it an object has no score
 	SizeWeight   float64 // score falls by exp(-SizeWeight x |log2 actual/predicted diameter|)
+	CutOctaves   float64 // by how many octaves an object cut by the border may be smaller than predicted
 	MinDiameter  float64 // px at the object's scale: full score from here ...
 	MaxDiameter  float64 // ... to here, the range the network is trained for
 	MinFinest    float64 // MinDiameter at scale 1, where nothing finer exists
@@ -107,14 +109,15 @@ type FuseParams struct {
 // DefaultFuseParams are the figures the shipped network was measured with.
 func DefaultFuseParams() FuseParams {
 	return FuseParams{
-		MinPx: 8, FlowWeight: 1.5, MaxFlowError: 0.6, SizeWeight: 1, MinDiameter: 14, MaxDiameter: 160,
+		MinPx: 8, FlowWeight: 1.5, MaxFlowError: 0.6, SizeWeight: 1, CutOctaves: 1, MinDiameter: 14, MaxDiameter: 160,
 		MinFinest: 3, MinScore: 0.35, MinFree: 0.5, MaxExplained: 0.4,
 	}
 }
 
 // score is probability x flow consistency x agreement of the size with the predicted size x size within
-// the trained range; 0..1.
-func (p FuseParams) score(o cuda.Object, scale float64) float64 {
+// the trained range; 0..1. The network predicts the size of the whole object, so one that the border cuts
+// is rightly smaller.
+func (p FuseParams) score(o cuda.Object, scale float64, cut bool) float64 {
 	if !(o.FlowError < p.MaxFlowError) {
 		return 0
 	}
@@ -123,7 +126,10 @@ func (p FuseParams) score(o cuda.Object, scale float64) float64 {
 	if scale == 1 {
 		least = p.MinFinest
 	}
-	return o.Probability * math.Exp(-p.FlowWeight*o.FlowError) *
-		math.Exp(-p.SizeWeight*math.Abs(math.Log2(math.Max(d, 2)/32)-o.LogSize)) *
+	misfit := math.Log2(math.Max(d, 2)/32) - o.LogSize
+	if cut && misfit < 0 {
+		misfit = math.Min(misfit+p.CutOctaves, 0)
+	}
+	return o.Probability * math.Exp(-p.FlowWeight*o.FlowError) * math.Exp(-p.SizeWeight*math.Abs(misfit)) *
 		math.Min(1, d/least) * math.Min(1, p.MaxDiameter/d)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"image"
 	_ "image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,20 @@ func matches(a, b []int32, threshold float64) (tp, na, nb int) {
 	return tp, len(areaA), len(areaB)
 }
 
+// medianECD is the median equivalent circular diameter of a label image, px.
+func medianECD(labels []int32) float64 {
+	_, areas, _ := overlaps(labels, labels)
+	d := make([]float64, 0, len(areas))
+	for _, a := range areas {
+		d = append(d, 2*math.Sqrt(float64(a)/math.Pi))
+	}
+	slices.Sort(d)
+	if len(d) == 0 {
+		return math.NaN()
+	}
+	return d[len(d)/2]
+}
+
 func TestUnseenParticleImagesScoreAsTheModelCardSays(t *testing.T) {
 	dir := sharedData(t)
 	seg := openSegmenter(t)
@@ -113,7 +128,7 @@ func TestUnseenParticleImagesScoreAsTheModelCardSays(t *testing.T) {
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
-	var aps []float64
+	var aps, d50s []float64
 	for _, row := range rows {
 		if row[2] != "val" {
 			continue
@@ -124,6 +139,7 @@ func TestUnseenParticleImagesScoreAsTheModelCardSays(t *testing.T) {
 		require.NoError(t, err)
 		tp, na, nb := matches(truth, got.Labels, 0.5)
 		aps = append(aps, float64(tp)/float64(na+nb-tp))
+		d50s = append(d50s, medianECD(got.Labels)/medianECD(truth)-1)
 		t.Logf("%s AP@0.5 %.3f of %d, found %d", row[1], aps[len(aps)-1], na, nb)
 	}
 	mean := 0.0
@@ -131,5 +147,7 @@ func TestUnseenParticleImagesScoreAsTheModelCardSays(t *testing.T) {
 		mean += v / float64(len(aps))
 	}
 	t.Logf("mean AP@0.5 over %d images: %.4f (median %.3f)", len(aps), mean, slices.Sorted(slices.Values(aps))[len(aps)/2])
+	slices.Sort(d50s)
+	t.Logf("D50 against the hand outlines: median %+.3f, quartiles %+.3f %+.3f", d50s[len(d50s)/2], d50s[len(d50s)/4], d50s[3*len(d50s)/4])
 	require.GreaterOrEqual(t, mean, 0.72)
 }

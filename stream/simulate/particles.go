@@ -21,11 +21,11 @@ type Particles struct {
 	NoPanel       bool // leaves out the information panel, and with it the scale bar
 
 	NmPerPx   Range   // pixel size, 2..10
-	MedianPx  float64 // median of the log-normal equivalent circular diameters, 45 px
+	MedianPx  float64 // median of the log-normal equivalent circular diameters, 58 px
 	GSD       float64 // their geometric standard deviation, 1.35
-	MinPx     float64 // smallest diameter, 18 px
-	MaxPx     float64 // largest diameter, 130 px
-	PerMpx    Range   // particles per 2^20 px of image area, 120..210
+	MinPx     float64 // smallest diameter, 22 px
+	MaxPx     float64 // largest diameter, 160 px
+	PerMpx    Range   // particles per 2^20 px of image area, 100..170
 	Touching  Range   // share of particles in touching clusters, 0.3..0.6
 	Isolated  bool    // no clusters at all, whatever Touching says
 	Contrast  Range   // body of a particle minus substrate, of full scale, 0.2..0.34
@@ -56,7 +56,7 @@ func (p *Particles) resolve() (Particles, error) {
 		lowest, highest float64
 	}{
 		{"nm per px", &r.NmPerPx, Range{2, 10}, 1e-3, 1e6},
-		{"particles per Mpx", &r.PerMpx, Range{120, 210}, 0, 1e5},
+		{"particles per Mpx", &r.PerMpx, Range{100, 170}, 0, 1e5},
 		{"touching share", &r.Touching, Range{0.3, 0.6}, 0, 1},
 		{"contrast", &r.Contrast, Range{0.2, 0.34}, 0, 1},
 		{"electrons per px", &r.Electrons, Range{130, 400}, 1, 1e9},
@@ -72,7 +72,7 @@ func (p *Particles) resolve() (Particles, error) {
 	for _, f := range []struct {
 		v   *float64
 		def float64
-	}{{&r.MedianPx, 45}, {&r.GSD, 1.35}, {&r.MinPx, 18}, {&r.MaxPx, 130}} {
+	}{{&r.MedianPx, 58}, {&r.GSD, 1.35}, {&r.MinPx, 22}, {&r.MaxPx, 160}} {
 		if *f.v == 0 {
 			*f.v = f.def
 		}

@@ -127,7 +127,7 @@ func TestSizesFollowTheirDistribution(t *testing.T) {
 		sum, squares = sum+v, squares+v*v
 	}
 	mean := sum / float64(len(logs))
-	require.InDelta(t, 45, math.Exp(mean), 3, "median")
+	require.InDelta(t, 58, math.Exp(mean), 4, "median")
 	require.InDelta(t, 1.35, math.Exp(math.Sqrt(squares/float64(len(logs))-mean*mean)), 0.06, "geometric standard deviation")
 }
 
