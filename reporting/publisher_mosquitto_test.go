@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const mosquitto = "mosquitto" //nolint:misspell // its name
+const otherBroker = "mosquitto" //nolint:misspell // its name
 
 // The same against another broker, killed and started again while messages gather. Its subscriber may come back
 // after the publisher: what went out meanwhile shows in the outbox only.
 func TestMosquittoIsServedAcrossItsRestart(t *testing.T) {
-	for _, program := range []string{mosquitto, mosquitto+"_sub"} {
+	for _, program := range []string{otherBroker, otherBroker + "_sub"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not installed", program)
 		}
@@ -59,7 +59,7 @@ func TestMosquittoIsServedAcrossItsRestart(t *testing.T) {
 		return len(frames), status
 	}
 	broker := func() (kill func()) {
-		kill = start(func(string) {}, mosquitto, "-p", port)
+		kill = start(func(string) {}, otherBroker, "-p", port)
 		eventually(t, "broker listens", func() bool {
 			c, err := net.Dial("tcp", "127.0.0.1:"+port)
 			if err == nil {
@@ -70,7 +70,7 @@ func TestMosquittoIsServedAcrossItsRestart(t *testing.T) {
 		return kill
 	}
 	subscribe := func() func() {
-		return start(collect, mosquitto+"_sub", "-h", "127.0.0.1", "-p", port, "-q", "1", "-v", "-t", "aims/v1/lab/fib/#")
+		return start(collect, otherBroker+"_sub", "-h", "127.0.0.1", "-p", port, "-q", "1", "-v", "-t", "aims/v1/lab/fib/#")
 	}
 
 	s := openStore(t, StoreOptions{})
