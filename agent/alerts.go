@@ -86,6 +86,9 @@ func (a *alerts) build(changes []rules.Change, rec reporting.FrameRecord) []aler
 		key := c.Code + "/" + c.Key
 		if before, ok := a.active[key]; ok && c.State != rules.Raised {
 			m.AlertID, m.Seq, m.RaisedAt = before.ID, before.Seq+1, before.RaisedAt
+			if before.AckedBy != "" {
+				m.AckedBy, m.AckedAt = &before.AckedBy, &before.AckedAt
+			}
 		}
 		state, messages, err := a.Builder.Alert(m)
 		if err != nil {

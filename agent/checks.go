@@ -85,7 +85,7 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 func checkStore(ctx context.Context, dir string) []finding {
 	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: dir})
 	if errors.Is(err, reporting.ErrInUse) {
-		return []finding{note("data_dir", "%v: the daemon is running", err)}
+		return []finding{fine("data_dir", "%s is in use by the running daemon", dir)}
 	}
 	if err != nil {
 		return []finding{fault("data_dir", "%v", err)}

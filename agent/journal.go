@@ -13,7 +13,10 @@ type journal struct {
 	runs  *runs
 }
 
-var _ stream.Journal = journal{}
+var (
+	_ stream.Journal  = journal{}
+	_ stream.Recaller = journal{}
+)
 
 // Admit implements stream.Journal.
 func (j journal) Admit(ctx context.Context, r stream.Receipt) (stream.Admission, error) {
@@ -47,6 +50,11 @@ func (j journal) Skip(ctx context.Context, rs []stream.Receipt) error {
 // FirstSight implements stream.Journal.
 func (j journal) FirstSight(ctx context.Context, source string) (bool, error) {
 	return j.store.FirstSight(ctx, source)
+}
+
+// Recall implements stream.Recaller.
+func (j journal) Recall(ctx context.Context, source, keyPrefix string) (bool, error) {
+	return j.store.Recall(ctx, source, keyPrefix)
 }
 
 func record(r stream.Receipt, run string) reporting.FrameRecord {

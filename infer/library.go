@@ -16,7 +16,7 @@ const LibraryEnv = "AIMSD_ORT_LIB"
 var ErrNoLibrary = errors.New("ONNX Runtime's shared library was not found")
 
 // FetchCommand is the one command that fetches the library.
-const FetchCommand = "make ort (or scripts/fetch-ort.sh DIR, then set " + LibraryEnv + ")"
+const FetchCommand = "scripts/fetch-ort.sh (make build does it too)"
 
 // FindLibrary returns the path of ONNX Runtime's shared library: AIMSD_ORT_LIB, beside the resolved
 // executable, in lib/ beside it, in the user's cache directory under aimsd/.
