@@ -187,6 +187,22 @@ func TestSummaryOfFewObjects(t *testing.T) {
 	require.InDelta(t, 15.81139, *vector.SD, 5e-6)
 }
 
+func TestMeanStaysWithinTheValuesWhateverTheWeights(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		x := rng.Float64() * 100
+		s := make([]sample, 1+rng.IntN(4))
+		for i := range s {
+			s[i] = sample{x, 1 + 9*rng.Float64()}
+		}
+		st := stat(s, len(s))
+		require.Equal(t, x, *st.Mean)
+		if len(s) > 1 {
+			require.Zero(t, *st.SD)
+		}
+	}
+}
+
 func TestCSVFollowsTheContract(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t, WriteCSV(&buf, few(), 0))

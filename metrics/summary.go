@@ -106,8 +106,9 @@ func stat(s []sample, all int) Stat {
 	for i := range s {
 		mean += s[i].w * s[i].x
 	}
-	mean /= sum
-	st.Min, st.Max, st.Mean = finite(s[0].x), finite(s[len(s)-1].x), finite(mean)
+	low, high := s[0].x, s[len(s)-1].x
+	mean = min(max(mean/sum, low), high) // rounding must not take it beyond the values
+	st.Min, st.Max, st.Mean = finite(low), finite(high), finite(mean)
 	if n := float64(len(s)); n > 1 {
 		square := 0.0
 		for i := range s {

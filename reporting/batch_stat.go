@@ -21,8 +21,9 @@ func describe(s sample) metrics.Stat {
 		sum += s.weights[i]
 		mean += s.weights[i] * s.values[i]
 	}
-	mean /= sum
-	stat.Min, stat.Max = ptr(s.values[order[0]]), ptr(s.values[order[len(order)-1]])
+	low, high := s.values[order[0]], s.values[order[len(order)-1]]
+	mean = min(max(mean/sum, low), high) // rounding must not take it beyond the values
+	stat.Min, stat.Max = &low, &high
 	stat.Mean = &mean
 	if n := float64(len(order)); n > 1 {
 		squares := 0.0
