@@ -137,7 +137,7 @@ func (d *Daemon) open(ctx context.Context) error {
 	for _, s := range c.Sources {
 		d.pipeline.Modes[s.Name] = s.Mode
 	}
-	return nil
+	return d.endVanished(ctx)
 }
 
 func (d *Daemon) openAlerts(ctx context.Context, set *rules.Set) error {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -68,6 +70,22 @@ func hashEdges(file *os.File, size int64) (string, stamp, error) {
 
 // keyPrefix is a file's identity but for its content: relative path (with slashes), size, mtime.
 func keyPrefix(rel string, s stamp) string { return fmt.Sprintf("%s|%d|%d|", rel, s.size, s.mtimeNs) }
+
+// SameFile reports whether a file as it now is can still be the one that a Receipt of a folder source had
+// the Key of: it has the same size and modification time. Its content is not read.
+func SameFile(key string, info fs.FileInfo) bool {
+	head, _ := cutLast(key) // the hash
+	head, mtimeNs := cutLast(head)
+	_, size := cutLast(head) // what is left is the relative path, which may hold the separator itself
+	s := stampOf(info)
+	return info.Mode().IsRegular() && size == strconv.FormatInt(s.size, 10) && mtimeNs == strconv.FormatInt(s.mtimeNs, 10)
+}
+
+// cutLast splits a key at its last separator.
+func cutLast(key string) (head, last string) {
+	i := strings.LastIndexByte(key, '|')
+	return key[:max(i, 0)], key[i+1:]
+}
 
 // identify reads a file's stamp and key.
 func identify(path, rel string) (stamp, string, error) {
