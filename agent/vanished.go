@@ -40,8 +40,16 @@ func (d *Daemon) endVanished(ctx context.Context) error {
 	return nil
 }
 
-// vanished says why a pending frame can never be read again; "" where it may.
+// vanished says why a pending frame can never be read again; "" where it may, and where the source's folder
+// is another one now.
 func vanished(rec reporting.FrameRecord, root string) string {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return ""
+	}
+	if rel, err := filepath.Rel(root, rec.Path); err != nil || !filepath.IsLocal(rel) {
+		return ""
+	}
 	info, err := os.Stat(rec.Path)
 	switch {
 	case err == nil && !stream.SameFile(rec.Key, info):

@@ -53,6 +53,7 @@ func TestOnlyFilesThatAreSurelyGoneHaveVanished(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rec, root := pending(t)
 			c.change(t, rec, root)
+			require.Empty(t, vanished(rec, filepath.Join(root, "..", "elsewhere")), "another folder is watched now")
 			why := vanished(rec, root)
 			if c.want == "" {
 				require.Empty(t, why)
