@@ -6,11 +6,15 @@ import (
 	"slices"
 )
 
-// sample is a value and its weight.
-type sample struct{ x, w float64 }
+// sample is a value, its weight and its place among the values given.
+type sample struct {
+	x, w float64
+	at   int32
+}
 
-// samples pairs values with weights (nil: all 1), sorted by value; those that are not finite or weigh
-// nothing are left out.
+// samples pairs values with weights (nil: all 1), sorted by value, equal values in the order given, so that
+// percentiles are the same for everyone who sorts the same rows; those that are not finite or weigh nothing
+// are left out.
 func samples(values, weights []float64) []sample {
 	s := make([]sample, 0, len(values))
 	for i, x := range values {
@@ -19,10 +23,18 @@ func samples(values, weights []float64) []sample {
 			w = weights[i]
 		}
 		if w > 0 && !math.IsInf(w, 1) && !math.IsNaN(x) && !math.IsInf(x, 0) {
-			s = append(s, sample{x, w})
+			s = append(s, sample{x, w, int32(i)})
 		}
 	}
-	slices.SortFunc(s, func(a, b sample) int { return cmp.Compare(a.x, b.x) })
+	slices.SortFunc(s, func(a, b sample) int { // twice as fast as a stable sort
+		switch {
+		case a.x < b.x:
+			return -1
+		case a.x > b.x:
+			return 1
+		}
+		return cmp.Compare(a.at, b.at)
+	})
 	return s
 }
 

@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,6 +56,18 @@ func TestWeightedHazenVector(t *testing.T) {
 	q, _ = QuantileHazen([]float64{math.NaN(), 7, math.Inf(1), 9}, []float64{1, 1, 1, 0}, 0.5)
 	require.Equal(t, 7.0, q)
 	require.Panics(t, func() { QuantileHazen(x, []float64{1}, 0.5) })
+}
+
+func TestEqualValuesCountInTheOrderGiven(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	x, w := make([]float64, 500), make([]float64, 500)
+	for i := range x {
+		x[i], w[i] = float64(rng.IntN(40)), 1+rng.Float64()
+	}
+	s := samples(x, w)
+	require.True(t, slices.IsSortedFunc(s, func(a, b sample) int {
+		return cmp.Or(cmp.Compare(a.x, b.x), cmp.Compare(a.at, b.at))
+	}))
 }
 
 func TestCumulativeInvertsQuantiles(t *testing.T) {
@@ -193,7 +207,7 @@ func TestMeanStaysWithinTheValuesWhateverTheWeights(t *testing.T) {
 		x := rng.Float64() * 100
 		s := make([]sample, 1+rng.IntN(4))
 		for i := range s {
-			s[i] = sample{x, 1 + 9*rng.Float64()}
+			s[i] = sample{x: x, w: 1 + 9*rng.Float64()}
 		}
 		st := stat(s, len(s))
 		require.Equal(t, x, *st.Mean)
