@@ -58,9 +58,8 @@ func TestObjectsDoNotDependOnWhereTheTilesLie(t *testing.T) {
 	seg := openSegmenter(t)
 	read := func(set, name string) Image { return readGray(t, filepath.Join(dir, set, "img", name+".png")) }
 	for name, m := range map[string]Image{
-		"powder":                    enlarge(read("ampis_powder", "Sc1Tile_001-001-000_0-000"), 3072, 2304),
-		"objects larger than tiles": magnify(read("emps", "f73d0ac26a"), 5),
-		"dense particles":           enlarge(read("emps", "f32c7bd62b"), 2600, 2200),
+		"powder":                    enlarge(read("ampis_powder", "Sc1Tile_001-001-000_0-000"), 2048, 1400),
+		"objects larger than tiles": magnify(read("emps", "f73d0ac26a"), 4),
 	} {
 		labels := func(tile, shift int) []int32 {
 			s := *seg

@@ -1,0 +1,221 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/uni-aims/aimsd/metrics"
+	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
+	"github.com/uni-aims/aimsd/stream/tiff"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestScaleIsReadFromTheCommandLine(t *testing.T) {
+	for text, want := range map[string]ScalePolicy{
+		"auto": {}, "none": {Ignore: true}, "2.5nm": {FixedNmPerPx: 2.5}, "0.1 um": {FixedNmPerPx: 100}, "500pm": {FixedNmPerPx: 0.5},
+	} {
+		got, err := ParseScale(text)
+		require.NoError(t, err, text)
+		require.InDelta(t, want.FixedNmPerPx, got.FixedNmPerPx, 1e-9)
+		require.Equal(t, want.Ignore, got.Ignore)
+	}
+	for _, text := range []string{"", "2.5", "nm", "-1nm", "0nm", "NaNnm", "Infnm", "2,5nm", "1e9nm", "2.5 mm"} {
+		_, err := ParseScale(text)
+		require.ErrorContains(t, err, "2.5nm", text)
+	}
+}
+
+func frameOf(w, h int, m stream.Metadata) *stream.Frame {
+	return &stream.Frame{Width: w, Height: h, Gray8: make([]uint8, w*h), Meta: m}
+}
+
+func TestScaleComesFromTheMetadataAndLeavesTheDataBarOut(t *testing.T) {
+	s, area := ScalePolicy{}.resolve(frameOf(1024, 768, stream.Metadata{NmPerPx: 5, NmPerPxY: 5, Width: 1024, Height: 700, ImageRows: 700}))
+	require.Equal(t, ScaleMetadata, s.Source)
+	require.InDelta(t, 5, *s.NmPerPx, 0)
+	require.Equal(t, metrics.Rect{X1: 1024, Y1: 700}, area)
+
+	s, area = ScalePolicy{}.resolve(frameOf(300, 200, stream.Metadata{}))
+	require.Equal(t, ScaleNone, s.Source)
+	require.Nil(t, s.NmPerPx)
+	require.NotNil(t, s.Checks)
+	require.Equal(t, metrics.Rect{X1: 300, Y1: 200}, area)
+
+	s, _ = ScalePolicy{Ignore: true}.resolve(frameOf(300, 200, stream.Metadata{NmPerPx: 5}))
+	require.Equal(t, ScaleNone, s.Source)
+}
+
+func TestAResizedImageKeepsItsPhysicalSizeAndSaysSo(t *testing.T) {
+	s, _ := ScalePolicy{}.resolve(frameOf(512, 384, stream.Metadata{NmPerPx: 5, Width: 1024, Height: 768}))
+	require.InDelta(t, 10, *s.NmPerPx, 1e-9)
+	require.Equal(t, "warn", s.Checks[0].Status)
+	s, _ = ScalePolicy{}.resolve(frameOf(512, 768, stream.Metadata{NmPerPx: 5, Width: 1024, Height: 768}))
+	require.InDelta(t, 5, *s.NmPerPx, 1e-9)
+	require.Contains(t, s.Checks[0].Detail, "cropped")
+}
+
+func TestAFixedScaleIsComparedWithTheMetadata(t *testing.T) {
+	for fixed, status := range map[float64]string{5.05: "ok", 6: "fail"} {
+		s, _ := ScalePolicy{FixedNmPerPx: fixed}.resolve(frameOf(100, 100, stream.Metadata{NmPerPx: 5}))
+		require.Equal(t, ScaleFixed, s.Source)
+		require.InDelta(t, fixed, *s.NmPerPx, 0)
+		require.Equal(t, status, s.Checks[0].Status)
+	}
+	s, _ := ScalePolicy{}.resolve(frameOf(100, 100, stream.Metadata{NmPerPx: 5e9}))
+	require.Equal(t, ScaleNone, s.Source)
+	require.Equal(t, "fail", s.Checks[0].Status)
+}
+
+func TestInputsAreListedOnceAndOutputsNever(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	png := "\x89PNG\r\n\x1a\n0000"
+	a, b := write("a.tif", "broken"), write("sub/b.dat", png)
+	write("readme.txt", "text")
+	write(".hidden.tif", png)
+	write("out/x.png", png)
+	write("earlier/.aimsd", "")
+	write("earlier/y.png", png)
+	got := listInputs([]string{dir, a, filepath.Join(dir, "gone.tif")}, filepath.Join(dir, "out"))
+	var paths []string
+	for _, in := range got {
+		paths = append(paths, in.path)
+	}
+	require.Equal(t, []string{a, b, filepath.Join(dir, "gone.tif")}, paths)
+	require.ErrorContains(t, got[2].err, "no such file")
+	require.Empty(t, listInputs([]string{t.TempDir()}, "out"))
+}
+
+func TestLatestPassesTheNewestOnAndDropsTheRest(t *testing.T) {
+	in, out := make(chan stream.Arrival), make(chan stream.Arrival)
+	var dropped []uint64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		latest(in, out, func(a stream.Arrival) { dropped = append(dropped, a.Receipt.Seq) })
+	}()
+	for seq := range uint64(5) {
+		in <- stream.Arrival{Receipt: stream.Receipt{Seq: seq + 1}}
+	}
+	require.EqualValues(t, 5, (<-out).Receipt.Seq)
+	in <- stream.Arrival{Receipt: stream.Receipt{Seq: 6}}
+	close(in)
+	require.EqualValues(t, 6, (<-out).Receipt.Seq)
+	<-ended
+	require.Equal(t, []uint64{1, 2, 3, 4}, dropped)
+}
+
+func TestWritesThatADiskPreventsAreTriedAgainUntilTheySucceed(t *testing.T) {
+	s := &stats{faults: map[string]error{}}
+	p := pipeline{Log: zap.NewNop(), Stats: s, Backoff: time.Millisecond}
+	tries := 0
+	require.NoError(t, p.retry(t.Context(), "commit", func() error {
+		if tries++; tries < 3 {
+			return &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+		}
+		require.Contains(t, s.current(), "commit")
+		return nil
+	}))
+	require.Equal(t, 3, tries)
+	require.Empty(t, s.current())
+	bad := errors.New("labels do not fit")
+	require.ErrorIs(t, p.retry(t.Context(), "commit", func() error { return bad }), bad)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, p.retry(ctx, "commit", func() error { return syscall.ENOSPC }), context.Canceled)
+}
+
+func testRuns(t *testing.T, store *reporting.Store, now *time.Time) *runs {
+	t.Helper()
+	topics, err := reporting.NewTopics("s", "i")
+	require.NoError(t, err)
+	r := &runs{
+		Store: store, Dir: store.Dir(), Builder: reporting.Builder{Topics: topics}, IdleTimeout: time.Minute, Log: zap.NewNop(),
+		EncodeLabels: tiff.EncodeLabels, Now: func() time.Time { return *now },
+	}
+	require.NoError(t, r.resume(t.Context()))
+	return r
+}
+
+func TestRunsOpenWithAFrameCloseWhenIdleAndAreResumedAfterACrash(t *testing.T) {
+	ctx, dir, now := t.Context(), t.TempDir(), time.Now()
+	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: dir})
+	require.NoError(t, err)
+	r := testRuns(t, store, &now)
+	j := journal{store, r}
+	first, err := j.Admit(ctx, stream.Receipt{Source: "acq", Key: "1"})
+	require.NoError(t, err)
+	require.Regexp(t, `^\d{8}-\d{6}-acq$`, first.RunID)
+	second, err := j.Admit(ctx, stream.Receipt{Source: "acq", Key: "2"})
+	require.NoError(t, err)
+	require.Equal(t, first.RunID, second.RunID)
+	named, err := j.Admit(ctx, stream.Receipt{Source: "grpc", Key: "3", RunHint: "wafer-12"})
+	require.NoError(t, err)
+	require.Equal(t, "wafer-12", named.RunID)
+	_, err = j.Admit(ctx, stream.Receipt{Source: "grpc", Key: "4", RunHint: "../../etc"})
+	require.ErrorContains(t, err, "run_id")
+
+	// a crash: nothing is closed
+	for _, run := range r.open {
+		require.NoError(t, run.out.Close())
+	}
+	r = testRuns(t, store, &now)
+	j = journal{store, r}
+	again, err := j.Admit(ctx, stream.Receipt{Source: "acq", Key: "1"})
+	require.NoError(t, err)
+	require.Equal(t, first, again, "the same frame in the same run, still to be done")
+
+	now = now.Add(2 * time.Minute)
+	r.expire(ctx)
+	require.Contains(t, r.open, first.RunID, "a frame is in flight")
+	require.NotContains(t, r.open, "wafer-12")
+	r.done(ctx, first.RunID, false)
+	now = now.Add(2 * time.Minute)
+	r.expire(ctx)
+	require.Empty(t, r.open)
+	rec, err := store.Run(ctx, first.RunID)
+	require.NoError(t, err)
+	require.Equal(t, closedByIdle, rec.Reason)
+	require.FileExists(t, filepath.Join(dir, runsFolder, first.RunID, reporting.ReportFile))
+
+	third, err := j.Admit(ctx, stream.Receipt{Source: "acq", Key: "5", EndOfRun: true})
+	require.NoError(t, err)
+	require.NotEqual(t, first.RunID, third.RunID)
+	r.done(ctx, third.RunID, true)
+	rec, err = store.Run(ctx, third.RunID)
+	require.NoError(t, err)
+	require.Equal(t, closedByEnd, rec.Reason)
+	require.NoError(t, store.Close())
+}
+
+func TestReadinessNamesWhatIsWrongAndABrokerOnlyDegrades(t *testing.T) {
+	down := func() error { return errors.New("no broker\nat all") }
+	fine := func() error { return nil }
+	state := readyState([]part{{Name: "store", Ready: fine}, {Name: "mqtt", Degrades: true, Ready: down}})
+	require.Equal(t, readiness{Ready: true, Parts: map[string]string{"store": "ok", "mqtt": "degraded: no broker at all"}}, state)
+	state = readyState([]part{{Name: "source a", Ready: down}})
+	require.False(t, state.Ready)
+}
+
+func TestHealthIsServedOnLoopbackOnly(t *testing.T) {
+	for _, listen := range []string{"0.0.0.0:0", ":0", "192.168.1.1:80", "nonsense"} {
+		h := &healthServer{Listen: listen}
+		require.ErrorContains(t, h.Open(t.Context()), "http.listen", listen)
+	}
+}
