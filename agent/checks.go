@@ -40,7 +40,7 @@ func checkAll(ctx context.Context, c Config) iter.Seq[finding] {
 			func() []finding { return checkNetwork(ctx, c.Infer) },
 			func() []finding { return checkStore(ctx, c.DataDir) },
 			func() []finding { return checkFolders(c.Sources) },
-			func() []finding { return checkBroker(c.MQTT) },
+			func() []finding { return checkBroker(ctx, c.MQTT) },
 			func() []finding { return checkListeners(ctx, c) },
 			func() []finding { return []finding{checkClock(time.Now()), checkDisk(c.DataDir)} },
 		}
@@ -118,7 +118,7 @@ func checkFolders(sources []SourceConfig) []finding {
 }
 
 // checkBroker connects to the broker with the daemon's credentials and leaves again.
-func checkBroker(c MQTTConfig) []finding {
+func checkBroker(ctx context.Context, c MQTTConfig) []finding {
 	if c.URL == "" {
 		return []finding{note("broker", "no mqtt.url is configured; nothing is published")}
 	}
@@ -138,7 +138,8 @@ func checkBroker(c MQTTConfig) []finding {
 		return []finding{fault("broker", "%v", err)}
 	}
 	if u.Scheme != "tcp" && u.Scheme != "mqtt" {
-		conn, err := net.DialTimeout("tcp", u.Host, 3*time.Second)
+		dialer := net.Dialer{Timeout: 3 * time.Second}
+		conn, err := dialer.DialContext(ctx, "tcp", u.Host)
 		if err != nil {
 			return []finding{fault("broker", "%s does not answer: %v; start it or correct mqtt.url", c.URL, err)}
 		}
