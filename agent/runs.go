@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,8 +25,11 @@ const (
 // runsFolder holds the runs' folders in the data directory.
 const runsFolder = "runs"
 
-// runID is what may name a run: it becomes a folder, so nothing that could leave it.
-var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
+// validRunID reports whether an id can name a run's folder without leaving the place of all runs. Streams
+// refuse more, and say why, before a frame gets here.
+func validRunID(id string) bool {
+	return filepath.IsLocal(id) && !strings.ContainsAny(id, `/\`) && !strings.HasPrefix(id, ".")
+}
 
 // runs opens, finds and closes runs. It is safe for concurrent use.
 type runs struct {
@@ -76,8 +79,8 @@ func (r *runs) resume(ctx context.Context) error {
 // source's present one, or a new one. Nothing is opened yet.
 func (r *runs) name(source, hint string) (string, error) {
 	if hint != "" {
-		if !runID.MatchString(hint) {
-			return "", fmt.Errorf("run_id %q: use 1 to 96 letters, digits, '.', '_' and '-'", hint)
+		if !validRunID(hint) {
+			return "", fmt.Errorf("run_id %q cannot name a folder; use letters, digits, '.', '_' and '-'", hint)
 		}
 		return hint, nil
 	}
