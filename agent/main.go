@@ -32,6 +32,7 @@ const (
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	limitMemory()
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
