@@ -22,6 +22,9 @@ const (
 	closedByStop = "stop"
 )
 
+// runTime begins the names of runs: their first frame's time, UTC.
+const runTime = "20060102-150405"
+
 // runsFolder holds the runs' folders in the data directory.
 const runsFolder = "runs"
 
@@ -67,7 +70,7 @@ func (r *runs) resume(ctx context.Context) error {
 		if _, err := r.enter(rec); err != nil {
 			return err
 		}
-		if rec.Source != "" {
+		if ownName(rec.ID, rec.Source) {
 			r.current[rec.Source] = rec.ID
 		}
 		r.Log.Info("run resumed", zap.String("run_id", rec.ID), zap.String("source", rec.Source))
@@ -89,13 +92,24 @@ func (r *runs) name(source, hint string) (string, error) {
 	if id, ok := r.current[source]; ok {
 		return id, nil
 	}
-	base := r.Now().UTC().Format("20060102-150405") + "-" + source
+	base := r.Now().UTC().Format(runTime) + "-" + source
 	id := base
 	for k := 2; r.taken(id); k++ {
 		id = fmt.Sprintf("%s-%d", base, k)
 	}
 	r.current[source] = id
 	return id, nil
+}
+
+// ownName reports whether the daemon itself named a source's run: one that a stream's header named takes no
+// frames that name none.
+func ownName(id, source string) bool {
+	if len(id) < len(runTime) {
+		return false
+	}
+	_, err := time.Parse(runTime, id[:len(runTime)])
+	rest, ok := strings.CutPrefix(id[len(runTime):], "-"+source)
+	return err == nil && ok && (rest == "" || rest[0] == '-')
 }
 
 func (r *runs) taken(id string) bool {

@@ -180,6 +180,10 @@ func TestRunsOpenWithAFrameCloseWhenIdleAndAreResumedAfterACrash(t *testing.T) {
 	again, err := j.Admit(ctx, stream.Receipt{Source: "acq", Key: "1"})
 	require.NoError(t, err)
 	require.Equal(t, first, again, "the same frame in the same run, still to be done")
+	unnamed, err := j.Admit(ctx, stream.Receipt{Source: "grpc", Key: "6"})
+	require.NoError(t, err)
+	require.NotEqual(t, "wafer-12", unnamed.RunID, "a run that a header named takes no frames that name none")
+	r.done(ctx, unnamed.RunID, true)
 
 	now = now.Add(2 * time.Minute)
 	r.expire(ctx)
