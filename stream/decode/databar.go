@@ -2,6 +2,14 @@ package decode
 
 import "github.com/uni-aims/aimsd/stream"
 
+// FindDataBar looks for a data bar in the pixels of a frame whose metadata do not tell of one, and sets
+// Meta.ImageRows where it finds it: exported and streamed frames carry the bar but not the tags.
+func FindDataBar(f *stream.Frame) {
+	if f.Meta.ImageRows == 0 {
+		f.Meta.ImageRows = dataBarTop(f)
+	}
+}
+
 // dataBarTop finds the first row of a data bar that is burned into the image's bottom, as SmartSEM does it:
 // a band of one background level with text, 4 to 20 % of the height, that begins with a row of one level. 0
 // when there is none or its top is not sure.
@@ -56,15 +64,23 @@ func dataBarTop(f *stream.Frame) int {
 	return top
 }
 
-// barRow reports whether a row is background with text, or a line of the frame around the bar.
+// barRow reports whether a row is background with text, background with the scale bar drawn across it, or a
+// line of the frame around the bar.
 func barRow(row []uint8, background uint8) bool {
-	n := 0
+	var hist [256]int
 	for _, v := range row {
-		if diff(v, background) <= 3 {
-			n++
-		}
+		hist[v]++
 	}
-	return n*2 >= len(row) || uniform(row) >= 0.95
+	around := func(level uint8) (n int) {
+		for v := max(0, int(level)-3); v <= min(255, int(level)+3); v++ {
+			n += hist[v]
+			hist[v] = 0
+		}
+		return n
+	}
+	first := around(background)
+	second := around(mode(&hist))
+	return first*2 >= len(row) || first*10 >= 3*len(row) && (first+second)*3 >= 2*len(row) || uniform(row) >= 0.95
 }
 
 // uniform returns the share of a row's commonest level and its neighbours.

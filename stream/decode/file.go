@@ -37,7 +37,9 @@ func file(ctx context.Context, path string) (*stream.Frame, error) {
 	defer src.close()
 	f := &stream.Frame{Path: path, Name: filepath.Base(path), ReceivedAt: time.Now()}
 	sum := src.hash()
-	err = pixels(ctx, src, f)
+	if err = pixels(ctx, src, f); err == nil {
+		FindDataBar(f)
+	}
 	var hashErr error
 	if f.SHA256, hashErr = sum.wait(); err == nil {
 		err = hashErr

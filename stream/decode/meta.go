@@ -45,7 +45,6 @@ func metadata(p *tiff.Page, f *stream.Frame) stream.Metadata {
 	default:
 		if s := text(p, tagZeiss); s != "" {
 			b.zeiss(s)
-			b.meta.ImageRows = dataBarTop(f)
 		} else if s, _ := p.Bytes(tagTESCAN); len(s) > 0 {
 			b.tescan(s)
 		} else {

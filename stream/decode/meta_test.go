@@ -168,6 +168,17 @@ func TestDataBarIsFoundOnlyWhereItIs(t *testing.T) {
 		}
 	}
 	require.Equal(t, top, dataBarTop(f))
+	FindDataBar(f)
+	require.Equal(t, top, f.Meta.ImageRows)
+	for y := h - 10; y < h-6; y++ { // a long scale bar leaves little background
+		for x := w / 3; x < w-10; x++ {
+			f.Gray8[y*w+x] = 255
+		}
+	}
+	require.Equal(t, top, dataBarTop(f))
+	f.Meta.ImageRows = 350
+	FindDataBar(f)
+	require.Equal(t, 350, f.Meta.ImageRows, "the metadata know better")
 	for y := top; y < h; y++ { // dark background without text is no bar
 		clear(f.Gray8[y*w:][:w])
 	}

@@ -68,6 +68,46 @@ func TestRealFilesGiveTheTruePixelSizeAndBar(t *testing.T) {
 	require.Equal(t, 8, checked)
 }
 
+// Bars of frames without metadata, and of frames whose metadata do not tell, are found in the pixels.
+func TestBurnedInBarsAreFoundWithoutMetadata(t *testing.T) {
+	dir := shared(t, "vendor")
+	for name, top := range map[string]int{
+		"hitachi_fesem_4.tif": 890, "hitachi_fesem_9.tif": 890, "hitachi_tm4000_x600.tif": 901, "jeol_4700f.tif": 0,
+	} {
+		frame, err := File(t.Context(), filepath.Join(dir, name))
+		require.NoError(t, err, name)
+		require.Equal(t, top, frame.Meta.ImageRows, name)
+		frame.Release()
+	}
+}
+
+func TestNoParticleIsTakenForADataBar(t *testing.T) {
+	images, err := filepath.Glob(filepath.Join(shared(t, "segmentation"), "*", "img", "*.png"))
+	require.NoError(t, err)
+	found := 0
+	for _, path := range images {
+		frame, err := File(t.Context(), path)
+		require.NoError(t, err)
+		rows := frame.Meta.ImageRows
+		frame.Release()
+		if rows == 0 {
+			continue
+		}
+		found++
+		labels, w, _, err := Labels(filepath.Join(filepath.Dir(filepath.Dir(path)), "lab", filepath.Base(path)))
+		require.NoError(t, err)
+		inside := 0
+		for _, id := range labels[rows*w:] {
+			if id != 0 {
+				inside++
+			}
+		}
+		require.LessOrEqual(t, inside, 20, "%s: hand outlines hardly reach into the bar", path)
+	}
+	require.GreaterOrEqual(t, found, 8)
+	t.Logf("%d bars in %d images", found, len(images))
+}
+
 func TestSmallVendorSamples(t *testing.T) {
 	dir := shared(t, "vendor/formats")
 	for name, nm := range map[string]float64{
