@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/reporting"
+)
+
+func TestKilledDaemonLosesNothingAndRepeatsNothing(t *testing.T) {
+	b := startBroker(t)
+	sub := b.subscribe()
+	s := newSite(t, b.settings())
+	sums := map[string]string{}
+	bring := func(n int) {
+		for range n {
+			data := smallTIFF(t, len(sums)+1)
+			path := filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", len(sums)))
+			require.NoError(t, writeRenamed(path, data))
+			sums[path] = sha(data)
+		}
+	}
+	d := s.start()
+	bring(24)
+	run := ""
+	for _, processed := range []int{3, 12} {
+		eventually(t, fmt.Sprintf("%d frames are processed", processed), func() bool {
+			return d.counts("acq")["processed"] >= processed
+		})
+		d.kill()
+		require.Len(t, s.runs(), 1)
+		if run == "" {
+			run = s.runs()[0]
+		}
+		bring(4) // while it is down
+		d = s.start()
+	}
+	require.Equal(t, len(sums), d.settled("acq", len(sums))["processed"])
+	require.Zero(t, d.stop())
+	requireFrames(t, sub.frames(t, len(sums)), sums)
+	require.Equal(t, []string{run}, s.runs(), "the run is resumed, not begun again")
+	requireRun(t, run, sums)
+}
+
+// pending reads from a stopped daemon's journal which frames it had taken and not finished.
+func (s *site) pending() []reporting.FrameRecord {
+	store, err := reporting.OpenStore(s.t.Context(), reporting.StoreOptions{Dir: s.data, ReadOnly: true})
+	require.NoError(s.t, err)
+	defer func() { require.NoError(s.t, store.Close()) }()
+	frames, err := store.Pending(s.t.Context(), "acq")
+	require.NoError(s.t, err)
+	return frames
+}
+
+func TestFramesThatVanishedWhileTheDaemonWasDownAreRejected(t *testing.T) {
+	s := newSite(t, "")
+	d := s.start()
+	const files = 12
+	for i := range files {
+		require.NoError(t, writeRenamed(filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", i)), smallTIFF(t, i+1)))
+	}
+	eventually(t, "a frame is processed", func() bool { return d.counts("acq")["processed"] > 0 })
+	d.kill()
+	taken := s.pending()
+	require.Greater(t, len(taken), 1, "the daemon was killed in the middle")
+	removed, overwritten := taken[len(taken)-1].Path, taken[len(taken)-2].Path
+	require.NoError(t, os.Remove(removed))
+	require.NoError(t, writeRenamed(overwritten, smallTIFF(t, files+1)))
+
+	d = s.start()
+	c := d.settled("acq", files+1) // the new content is a frame of its own
+	require.Equal(t, files-1, c["processed"])
+	require.Equal(t, 2, c["rejected"])
+	require.Zero(t, d.stop())
+	require.Len(t, s.runs(), 1)
+	reasons := map[string]string{}
+	for _, row := range readSummary(t, s.runs()[0]) {
+		if row["status"] != "ok" {
+			reasons[row["path"]] = row["error"]
+		}
+	}
+	require.Len(t, reasons, 2)
+	require.True(t, strings.HasPrefix(reasons[removed], "vanished: "), reasons)
+	require.True(t, strings.HasPrefix(reasons[overwritten], "vanished: "), reasons)
+}

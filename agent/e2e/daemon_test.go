@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// readyWithin is how long a daemon may take from its start until /readyz says so.
+const readyWithin = 10 * time.Second
+
+// site is a daemon's surroundings: a folder that it watches and one for its data.
+type site struct {
+	t        *testing.T
+	frames   string // watched
+	data     string // data_dir
+	settings string // further lines of the configuration
+}
+
+// newSite has no broker unless settings name one.
+func newSite(t *testing.T, settings string) *site {
+	needLibrary(t)
+	dir := t.TempDir()
+	s := &site{t: t, frames: filepath.Join(dir, "frames"), data: filepath.Join(dir, "data"), settings: settings}
+	require.NoError(t, os.Mkdir(s.frames, 0o755))
+	return s
+}
+
+// config writes the configuration; the ports are the system's choice.
+func (s *site) config() string {
+	path := filepath.Join(filepath.Dir(s.data), "aimsd.yaml")
+	text := fmt.Sprintf("site: lab\ninstrument: fib\ndata_dir: data\n"+
+		"grpc: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0}\n"+
+		"sources:\n  - {name: acq, type: folder, path: %s, give_up: 2s}\n%s", s.frames, s.settings)
+	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// runs lists the run folders there are.
+func (s *site) runs() []string {
+	dirs, err := filepath.Glob(filepath.Join(s.data, "runs", "*"))
+	require.NoError(s.t, err)
+	return dirs
+}
+
+// daemon is a running `aimsd run`.
+type daemon struct {
+	t          *testing.T
+	cmd        *exec.Cmd
+	http, grpc string // addresses
+	readyAfter time.Duration
+	exited     chan struct{}
+	log        *journal
+}
+
+// start starts the daemon and waits until it is ready.
+func (s *site) start() *daemon {
+	s.t.Helper()
+	d := &daemon{t: s.t, exited: make(chan struct{}), log: &journal{}}
+	d.cmd = exec.Command(program.exe, "run", "-c", s.config())
+	d.cmd.Env = environment()
+	stderr, err := d.cmd.StderrPipe()
+	require.NoError(s.t, err)
+	began := time.Now()
+	require.NoError(s.t, d.cmd.Start())
+	go func() {
+		defer close(d.exited)
+		d.log.read(stderr)
+		_ = d.cmd.Wait()
+	}()
+	s.t.Cleanup(func() {
+		_ = d.cmd.Process.Kill()
+		<-d.exited
+		if s.t.Failed() {
+			s.t.Logf("log of the daemon:\n%s", d.log.text())
+		}
+	})
+	eventually(s.t, "daemon is ready", func() bool {
+		if d.gone() {
+			require.FailNow(s.t, "the daemon did not start", d.log.text())
+		}
+		said, ok := d.log.find("ready")
+		if !ok {
+			return false
+		}
+		d.grpc, _ = said["grpc"].(string)
+		d.http, _ = said["http"].(string)
+		status, _ := d.get("/readyz")
+		return status == http.StatusOK
+	})
+	d.readyAfter = time.Since(began)
+	require.Less(s.t, d.readyAfter, readyWithin)
+	return d
+}
+
+func (d *daemon) gone() bool {
+	select {
+	case <-d.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop sends SIGTERM and returns the exit status.
+func (d *daemon) stop() int {
+	d.t.Helper()
+	require.NoError(d.t, d.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(d.t, "daemon has stopped", d.gone)
+	return d.cmd.ProcessState.ExitCode()
+}
+
+// kill ends the daemon as a power cut would end it.
+func (d *daemon) kill() {
+	d.t.Helper()
+	require.NoError(d.t, d.cmd.Process.Kill())
+	<-d.exited
+}
+
+func (d *daemon) get(path string) (int, string) {
+	response, err := http.Get("http://" + d.http + path) //nolint:bodyclose // closed below
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(d.t, err)
+	http.DefaultClient.CloseIdleConnections()
+	return response.StatusCode, string(body)
+}
+
+// counts are a source's frames by outcome, and in_flight, from /metrics.
+type counts map[string]int
+
+var sample = regexp.MustCompile(`^(aimsd_frames_total|aimsd_frames_in_flight)\{(.*)\} (\S+)$`)
+var label = regexp.MustCompile(`(\w+)="([^"]*)"`)
+
+func (d *daemon) counts(source string) counts {
+	d.t.Helper()
+	status, body := d.get("/metrics")
+	require.Equal(d.t, http.StatusOK, status)
+	c := counts{}
+	for line := range strings.Lines(body) {
+		m := sample.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		labels := map[string]string{"outcome": "in_flight"}
+		for _, l := range label.FindAllStringSubmatch(m[2], -1) {
+			labels[l[1]] = l[2]
+		}
+		v, err := strconv.ParseFloat(m[3], 64)
+		require.NoError(d.t, err)
+		if labels["source"] == source {
+			c[labels["outcome"]] = int(v)
+		}
+	}
+	require.Equal(d.t, c["received"], c["processed"]+c["gated"]+c["rejected"]+c["dropped"]+c["in_flight"], "frames that are unaccounted for: %v", c)
+	return c
+}
+
+// settled waits until n frames of the source are final, and returns the counts.
+func (d *daemon) settled(source string, n int) counts {
+	d.t.Helper()
+	var c counts
+	eventually(d.t, fmt.Sprintf("%d frames of %s are final", n, source), func() bool {
+		require.False(d.t, d.gone(), "the daemon has ended")
+		c = d.counts(source)
+		return c["received"] >= n && c["in_flight"] == 0
+	})
+	return c
+}
+
+// journal gathers the daemon's log lines.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) read(r io.Reader) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		j.mu.Lock()
+		j.lines = append(j.lines, lines.Text())
+		j.mu.Unlock()
+	}
+}
+
+func (j *journal) text() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines, "\n")
+}
+
+// find returns the fields of the first line with a message.
+func (j *journal) find(msg string) (map[string]any, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, line := range j.lines {
+		fields := map[string]any{}
+		if json.Unmarshal([]byte(line), &fields) == nil && fields["msg"] == msg {
+			return fields, true
+		}
+	}
+	return nil, false
+}
