@@ -54,7 +54,10 @@ func complete(path string) error {
 	case formatJPEG:
 		return jpegComplete(f, size)
 	case formatPGM:
-		_, err := parsePGM(io.NewSectionReader(f, 0, size), size)
+		p, err := parsePGM(io.NewSectionReader(f, 0, size), size)
+		if err == nil && p.plain {
+			err = p.numbers(f, size, func(int, int) {})
+		}
 		return err
 	}
 	return foreign(head[:n])

@@ -154,6 +154,8 @@ func TestBadFilesGiveOneLineWithPathCauseAndRemedy(t *testing.T) {
 		"cut.png":       {wholePNG[:len(wholePNG)/2], ErrTruncated, "copy it again"},
 		"cut.jpg":       {wholeJPEG[:len(wholeJPEG)/2], ErrTruncated, "copy it again"},
 		"cut.pgm":       {pgmOf(100, 100, 255, make([]byte, 9000)), ErrTruncated, "copy it again"},
+		"plain.pgm":     {[]byte("P2 9 3 99 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26"), ErrTruncated, "copy it again"},
+		"above.pgm":     {[]byte("P2 2 1 99 5 100"), ErrCorrupt, "export the image again"},
 		"header.pgm":    {[]byte("P5 10"), ErrTruncated, "copy it again"},
 		"100000.tif":    {huge, tiff.ErrTooLarge, "crop or downsample"},
 		"100000.png":    {hugePNG, ErrTooLarge, "crop or downsample"},
@@ -183,6 +185,7 @@ func TestBadFilesGiveOneLineWithPathCauseAndRemedy(t *testing.T) {
 	}
 	_, err := File(t.Context(), filepath.Join(t.TempDir(), "missing.tif"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "; check the path")
 	_, err = File(t.Context(), t.TempDir())
 	require.ErrorIs(t, err, ErrNotImage)
 }
@@ -201,6 +204,7 @@ func TestCompleteSeesEveryCut(t *testing.T) {
 		"a.png": pngOf(t, grey(100, 90)),
 		"a.jpg": jpegOf(t, grey(100, 90)),
 		"a.pgm": pgmOf(100, 90, 255, ramp8(100, 90)),
+		"b.pgm": []byte("P2 9 3 99\n" + strings.Repeat("11 12 13 ", 9)),
 	} {
 		path := write(t, name, data)
 		require.NoError(t, Complete(path), name)

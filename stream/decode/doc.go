@@ -1,5 +1,5 @@
 // Package decode turns image files into frames: grey pixels, what the instrument's metadata says, and the
-// SHA-256 of the file. The format is decided by content, never by extension: TIFF, PNG, JPEG and binary PGM.
+// SHA-256 of the file. The format is decided by content, never by extension: TIFF, PNG, JPEG and PGM.
 //
 //	file ─▶ pooled bytes ─┬─▶ sha256
 //	                      ├─▶ pixels  ─▶ pooled Gray8 or Gray16 ─▶ stream.Frame

@@ -28,7 +28,7 @@ func sniff(head []byte) format {
 		return formatPNG
 	case bytes.HasPrefix(head, []byte{0xff, 0xd8, 0xff}):
 		return formatJPEG
-	case len(head) > 2 && head[0] == 'P' && head[1] == '5' && (isSpace(head[2]) || head[2] == '#'):
+	case len(head) > 2 && head[0] == 'P' && (head[1] == '5' || head[1] == '2') && (isSpace(head[2]) || head[2] == '#'):
 		return formatPGM
 	}
 	return unknown
@@ -41,7 +41,7 @@ func foreign(head []byte) error {
 		{"BM", "a BMP image"}, {"GIF8", "a GIF image"}, {"RIFF", "a WebP image or another RIFF file"},
 		{"\x00\x00\x00\x0cjP", "a JPEG 2000 image"}, {"%PDF", "a PDF document"}, {"PK\x03\x04", "a ZIP archive"},
 		{"\x89HDF", "an HDF5 file"}, {"\x00\x00\x00\x03", "a DM3 file"}, {"\x00\x00\x00\x04", "a DM4 file"},
-		{"P2", "an ASCII PGM image"}, {"P6", "a colour PPM image"},
+		{"P6", "a colour PPM image"},
 	} {
 		if bytes.HasPrefix(head, []byte(k.magic)) {
 			return fmt.Errorf("%w: %s is not read here; %s", ErrUnsupported, k.name, remedy)
@@ -50,7 +50,7 @@ func foreign(head []byte) error {
 	return fmt.Errorf("%w: its content is neither TIFF, PNG, JPEG nor PGM; %s", ErrNotImage, remedy)
 }
 
-// IsImage reports whether path is a regular file that begins like a TIFF, PNG, JPEG or binary PGM. It does
+// IsImage reports whether path is a regular file that begins like a TIFF, PNG, JPEG or PGM. It does
 // not say that the file is whole.
 func IsImage(path string) bool {
 	info, err := os.Stat(path)

@@ -57,10 +57,18 @@ func FuzzDescription(f *testing.F) {
 func FuzzPGM(f *testing.F) {
 	f.Add([]byte("P5\n# c\n2 2\n255\n0123"))
 	f.Add([]byte("P5 1 1 65535 ab"))
+	f.Add([]byte("P2\n# c\n2 2\n300\n0 1\n 299 300"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := parsePGM(bytes.NewReader(data), int64(len(data)))
 		if err == nil && (p.end() > int64(len(data)) || p.width <= 0 || p.height <= 0) {
 			t.Fatalf("accepted %+v of %d bytes", p, len(data))
+		}
+		if err == nil && p.plain {
+			_ = p.numbers(bytes.NewReader(data), int64(len(data)), func(i, v int) {
+				if i >= p.width*p.height || v < 0 || v > p.maximum {
+					t.Fatalf("sample %d is %d in %+v", i, v, p)
+				}
+			})
 		}
 	})
 }

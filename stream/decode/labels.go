@@ -3,14 +3,16 @@ package decode
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
+	"strings"
 
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
 // Labels reads a label image made elsewhere: the ids exactly as stored, row-major, 0 background. It takes 1 to
-// 32-bit integer TIFF, grey or palette PNG (the palette's indices are the ids) and binary PGM. Colour, floating
+// 32-bit integer TIFF, grey or palette PNG (the palette's indices are the ids) and PGM. Colour, floating
 // point and lossy input are errors. An error names path, cause and remedy in one line.
 func Labels(path string) (labels []int32, width, height int, err error) {
 	src, err := open(path)
@@ -33,7 +35,7 @@ func ids(src *source) ([]int32, int, int, error) {
 		}
 		r, err := t.Pages[0].Raster()
 		if err != nil {
-			return nil, 0, 0, remedied(err)
+			return nil, 0, 0, labelled(remedied(err))
 		}
 		if err := r.LabelsOK(); err != nil {
 			return nil, 0, 0, err
@@ -47,8 +49,26 @@ func ids(src *source) ([]int32, int, int, error) {
 	case formatJPEG:
 		return nil, 0, 0, fmt.Errorf("%w: JPEG alters label ids; save them as 16-bit TIFF or PNG", ErrUnsupported)
 	}
-	return nil, 0, 0, foreign(src.head[:])
+	return nil, 0, 0, labelled(foreign(src.head[:]))
 }
+
+// labelled gives an error about an image the remedy for label images: what suits pictures can spoil ids.
+func labelled(err error) error {
+	what, _, ok := strings.Cut(err.Error(), ";")
+	if !ok || !errors.Is(err, ErrUnsupported) && !errors.Is(err, tiff.ErrUnsupported) && !errors.Is(err, ErrNotImage) {
+		return err
+	}
+	return &relabelled{text: what + "; save the ids as 16 or 32-bit grey TIFF, 16-bit PNG or PGM", err: err}
+}
+
+// relabelled is an error in other words.
+type relabelled struct {
+	text string
+	err  error
+}
+
+func (e *relabelled) Error() string { return e.text }
+func (e *relabelled) Unwrap() error { return e.err }
 
 func pngIDs(src *source) ([]int32, int, int, error) {
 	img, err := stdImage(src)
@@ -98,6 +118,10 @@ func pgmIDs(src *source) ([]int32, int, int, error) {
 		return nil, 0, 0, err
 	}
 	out := make([]int32, p.width*p.height)
+	if p.plain {
+		err := p.numbers(src.readerAt(), src.size, func(i, v int) { out[i] = int32(v) })
+		return out, p.width, p.height, err
+	}
 	if p.bytes() == 2 {
 		err := p.samples16(src, func(y int, row []byte) {
 			for i := range p.width {

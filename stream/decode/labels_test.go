@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -28,7 +29,9 @@ func TestLabelsKeepIdsExactly(t *testing.T) {
 	}
 	pal := image.NewPaletted(image.Rect(0, 0, w, h), palette)
 	var be []byte
+	plain := []byte("P2 # by hand\n30 20\n250\n")
 	for i, v := range want {
+		plain = fmt.Appendf(plain, "%d%c", v, " \n"[i%w/(w-1)])
 		g8.Pix[i], pal.Pix[i] = uint8(v), uint8(v)
 		binary.BigEndian.PutUint16(g16.Pix[2*i:], uint16(v))
 		be = binary.BigEndian.AppendUint16(be, uint16(v))
@@ -38,6 +41,7 @@ func TestLabelsKeepIdsExactly(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"png8": pngOf(t, g8), "png16": pngOf(t, g16), "palette": pngOf(t, pal), "tiff16": t16.Bytes(),
 		"pgm8": pgmOf(w, h, 255, g8.Pix), "pgm16": pgmOf(w, h, 65535, be), "pgm8 of few levels": pgmOf(w, h, 251, g8.Pix),
+		"plain pgm": plain, "plain pgm without end": bytes.TrimSpace(plain),
 	} {
 		got, gw, gh, err := Labels(write(t, name, data))
 		require.NoError(t, err, name)
@@ -60,12 +64,16 @@ func TestLabelsRefuseWhatAltersIds(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"colour.png": pngOf(t, rgb), "lossy.jpg": jpegOf(t, grey(70, 70)), "no.tif": []byte("no image here at all"),
+		"64bit.tif": bytes.Replace(tiff8(t, 70, 70, tiff.GrayOptions{}), []byte("\x02\x01\x03\x00\x01\x00\x00\x00\x08"),
+			[]byte("\x02\x01\x03\x00\x01\x00\x00\x00\x40"), 1), // BitsPerSample
 	} {
 		path := write(t, name, data)
 		_, _, _, err := Labels(path)
 		require.Error(t, err, name)
 		require.ErrorContains(t, err, path)
 		require.ErrorContains(t, err, "save")
+		require.ErrorContains(t, err, "16-bit", "a picture format that spoils ids is no remedy")
+		require.NotContains(t, err.Error(), "8 or 16")
 	}
 }
 

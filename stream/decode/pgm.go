@@ -11,10 +11,12 @@ import (
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
-// pgm is the header of a binary PGM (netpbm P5): 8-bit samples up to a maximum of 255, else 16-bit big-endian.
+// pgm is the header of a PGM. Binary ones (netpbm P5) have 8-bit samples up to a maximum of 255, else 16-bit
+// big-endian; plain ones (P2) have decimal numbers.
 type pgm struct {
 	width, height, maximum int
 	offset                 int64 // of the first sample
+	plain                  bool
 }
 
 // bytes is the length of a sample.
@@ -25,16 +27,24 @@ func (p pgm) bytes() int {
 	return 1
 }
 
-func (p pgm) end() int64 { return p.offset + int64(p.width)*int64(p.height)*int64(p.bytes()) }
+// end is where the samples end, at the earliest.
+func (p pgm) end() int64 {
+	px := int64(p.width) * int64(p.height)
+	if p.plain {
+		return p.offset + 2*px - 1 // a digit and a space each
+	}
+	return p.offset + px*int64(p.bytes())
+}
 
 // parsePGM reads the header of the PGM of size bytes in r and checks that the file holds the pixels.
 func parsePGM(r io.Reader, size int64) (pgm, error) {
 	br := bufio.NewReader(io.LimitReader(r, 64<<10))
 	var p pgm
 	var magic [2]byte
-	if _, err := io.ReadFull(br, magic[:]); err != nil || magic != [2]byte{'P', '5'} {
-		return p, fmt.Errorf("%w PGM: no P5 signature; export the image again", ErrCorrupt)
+	if _, err := io.ReadFull(br, magic[:]); err != nil || magic != [2]byte{'P', '5'} && magic != [2]byte{'P', '2'} {
+		return p, fmt.Errorf("%w PGM: no P5 or P2 signature; export the image again", ErrCorrupt)
 	}
+	p.plain = magic[1] == '2'
 	p.offset = 2
 	for _, v := range []*int{&p.width, &p.height, &p.maximum} {
 		n, used, err := pgmNumber(br)
@@ -66,8 +76,11 @@ func pgmNumber(br *bufio.Reader) (n int, used int64, err error) {
 	for {
 		b, err := br.ReadByte()
 		if err != nil {
+			if errors.Is(err, io.EOF) && digits > 0 {
+				return n, used, nil
+			}
 			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("%w PGM: it ends in its header; wait until it is written or copy it again", ErrTruncated)
+				err = fmt.Errorf("%w PGM: it ends too early; wait until it is written or copy it again", ErrTruncated)
 			}
 			return 0, used, err
 		}
@@ -86,7 +99,7 @@ func pgmNumber(br *bufio.Reader) (n int, used int64, err error) {
 		case b == '#' && digits == 0:
 			comment = true
 		default:
-			return 0, used, fmt.Errorf("%w PGM: %q in its header; export the image again", ErrCorrupt, b)
+			return 0, used, fmt.Errorf("%w PGM: %q where a number belongs; export the image again", ErrCorrupt, b)
 		}
 	}
 }
@@ -98,7 +111,12 @@ func pgmPixels(src *source, f *stream.Frame) error {
 		return err
 	}
 	alloc(f, p.width, p.height, 8*p.bytes())
-	if p.bytes() == 1 {
+	switch {
+	case p.plain && p.bytes() == 1:
+		return p.numbers(src.readerAt(), src.size, func(i, v int) { f.Gray8[i] = uint8(v) })
+	case p.plain:
+		return p.numbers(src.readerAt(), src.size, func(i, v int) { f.Gray16[i] = uint16(v) })
+	case p.bytes() == 1:
 		_, err = src.readerAt().ReadAt(f.Gray8, p.offset)
 		return endOK(err)
 	}
@@ -108,6 +126,22 @@ func pgmPixels(src *source, f *stream.Frame) error {
 			out[k] = binary.BigEndian.Uint16(row[2*k:])
 		}
 	})
+}
+
+// numbers visits the samples of the plain PGM in the first size bytes of r.
+func (p pgm) numbers(r io.ReaderAt, size int64, visit func(i, v int)) error {
+	br := bufio.NewReaderSize(io.NewSectionReader(r, p.offset, size-p.offset), 64<<10)
+	for i := range p.width * p.height {
+		v, _, err := pgmNumber(br)
+		if err != nil {
+			return err
+		}
+		if v > p.maximum {
+			return fmt.Errorf("%w PGM: sample %d is above its maximum of %d; export the image again", ErrCorrupt, v, p.maximum)
+		}
+		visit(i, v)
+	}
+	return nil
 }
 
 // samples16 visits the rows of a 16-bit PGM.

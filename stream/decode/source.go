@@ -66,13 +66,19 @@ func (s *source) load() error {
 	return err
 }
 
-// plain takes the path out of a file error, because the caller names it.
+// plain takes the path out of a file error, because the caller names it, and says what to do.
 func plain(err error) error {
 	var pe *os.PathError
 	if errors.As(err, &pe) {
-		return pe.Err
+		err = pe.Err
 	}
-	return err
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w; check the path", err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w; allow this user to read it", err)
+	}
+	return fmt.Errorf("%w; check the disk or copy the file to a local one", err)
 }
 
 func kindOf(m os.FileMode) string {

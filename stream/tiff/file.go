@@ -120,6 +120,9 @@ func (f *File) header() (int64, error) {
 func (f *File) offset(off, n uint64, what string) (int64, error) {
 	size := uint64(f.size)
 	if off > size || n > size-off {
+		if off >= size {
+			return 0, fmt.Errorf("%w: its %s is at byte %d, the file ends at %d", ErrTruncated, what, off, f.size)
+		}
 		return 0, fmt.Errorf("%w: %s at byte %d needs %d bytes, the file has %d", ErrTruncated, what, off, n, f.size)
 	}
 	return int64(off), nil
