@@ -147,7 +147,10 @@ func LoadConfig(path string, environ []string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	dir := filepath.Dir(path)
+	dir, err := filepath.Abs(filepath.Dir(path)) // messages name folders to others
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
 	c.DataDir = underDir(dir, c.DataDir)
 	c.MQTT.PasswordFile = underDir(dir, c.MQTT.PasswordFile)
 	c.GRPC.TokenFile = underDir(dir, c.GRPC.TokenFile)

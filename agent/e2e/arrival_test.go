@@ -124,6 +124,7 @@ func TestEveryFileIsProcessedOnceHoweverItComes(t *testing.T) {
 	require.Equal(t, "stop", *runs[1].Reason)
 	require.EqualValues(t, 60, runs[1].Frames.Processed)
 	dir := filepath.Join(s.data, "runs", runs[1].RunID)
+	require.Equal(t, dir, runs[1].Folder, "messages name folders so that others find them")
 	require.Equal(t, []string{dir}, s.runs())
 	requireRun(t, dir, sums)
 	for _, f := range frames {

@@ -47,6 +47,36 @@ func TestKilledDaemonLosesNothingAndRepeatsNothing(t *testing.T) {
 	requireRun(t, run, sums)
 }
 
+func TestStoppedDaemonFinishesWhatItTookAndGoesOnLater(t *testing.T) {
+	b := startBroker(t)
+	sub := b.subscribe()
+	s := newSite(t, b.settings())
+	d := s.start()
+	sums := map[string]string{}
+	for i := range 30 {
+		data := smallTIFF(t, i+1)
+		path := filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", i))
+		require.NoError(t, writeRenamed(path, data))
+		sums[path] = sha(data)
+	}
+	eventually(t, "a frame is processed", func() bool { return d.counts("acq")["processed"] > 0 })
+	require.Zero(t, d.stop())
+	first := sub.frames(t, 1)
+	require.Less(t, len(first), len(sums), "the daemon was stopped in the middle")
+	require.Len(t, s.runs(), 1)
+	require.FileExists(t, filepath.Join(s.runs()[0], reporting.ReportFile), "a stop closes the run")
+
+	d = s.start()
+	require.Equal(t, len(sums), d.settled("acq", len(sums))["processed"])
+	require.Zero(t, d.stop())
+	requireFrames(t, sub.frames(t, len(sums)), sums)
+	rows := 0
+	for _, run := range s.runs() {
+		rows += len(readSummary(t, run))
+	}
+	require.Equal(t, len(sums), rows, "every frame is in one report")
+}
+
 // pending reads from a stopped daemon's journal which frames it had taken and not finished.
 func (s *site) pending() []reporting.FrameRecord {
 	store, err := reporting.OpenStore(s.t.Context(), reporting.StoreOptions{Dir: s.data, ReadOnly: true})

@@ -71,8 +71,9 @@ type daemon struct {
 func (s *site) start() *daemon {
 	s.t.Helper()
 	d := &daemon{t: s.t, exited: make(chan struct{}), log: &journal{}}
-	d.cmd = exec.Command(program.exe, "run", "-c", s.config())
-	d.cmd.Env = environment()
+	config := s.config()
+	d.cmd = exec.Command(program.exe, "run", "-c", filepath.Base(config))
+	d.cmd.Dir, d.cmd.Env = filepath.Dir(config), environment()
 	stderr, err := d.cmd.StderrPipe()
 	require.NoError(s.t, err)
 	began := time.Now()
@@ -132,7 +133,7 @@ func (d *daemon) kill() {
 }
 
 func (d *daemon) get(path string) (int, string) {
-	response, err := http.Get("http://" + d.http + path) //nolint:bodyclose // closed below
+	response, err := http.Get("http://" + d.http + path)
 	if err != nil {
 		return 0, err.Error()
 	}
