@@ -42,7 +42,7 @@ type item struct {
 func (b *batch) Run(ctx context.Context, inputs []input) error {
 	out := &reporting.OutputFolder{Dir: b.Dir, EncodeLabels: tiff.EncodeLabels}
 	if err := out.Open(); err != nil {
-		return usagef("output folder %s: %w", b.Dir, err)
+		return usageError{err}
 	}
 	defer out.Close()
 	run := reporting.RunRecord{ID: ulid.Make().String(), OpenedAt: b.Now().UTC()}

@@ -50,7 +50,7 @@ func listInputs(paths []string, out string) []input {
 
 func listFolder(root, out string, add func(string, error)) {
 	var files []string
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			add(path, fmt.Errorf("cannot read %w; check the permissions", err))
 			return fs.SkipDir

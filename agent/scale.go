@@ -35,7 +35,7 @@ func ParseScale(s string) (ScalePolicy, error) {
 	for _, unit := range []struct {
 		suffix string
 		nm     float64
-	}{{"nm", 1}, {"um", 1e3}, {"µm", 1e3}, {"pm", 1e-3}} {
+	}{{"nm", 1}, {"um", 1e3}, {"µm", 1e3}, {"μm", 1e3}, {"pm", 1e-3}} {
 		number, ok := strings.CutSuffix(s, unit.suffix)
 		if !ok {
 			continue
