@@ -147,7 +147,7 @@ func (b *batch) write(ctx context.Context, out *reporting.OutputFolder, it item)
 	err := it.err
 	if err == nil {
 		defer it.frame.Release()
-		entry.Folder, err = writeAnalysis(ctx, out, it.analysis, it.decode)
+		entry.Folder, err = writeAnalysis(ctx, out, it.path, it.analysis, it.decode)
 	}
 	if err != nil {
 		entry.Status, entry.Error = reporting.StatusFailed, oneLine(err).Error()
@@ -157,10 +157,11 @@ func (b *batch) write(ctx context.Context, out *reporting.OutputFolder, it item)
 	return entry
 }
 
-// writeAnalysis writes a frame's folder and completes its timings.
-func writeAnalysis(ctx context.Context, out *reporting.OutputFolder, an *Analysis, decode time.Duration) (string, error) {
+// writeAnalysis writes a frame's folder and completes its timings. The id, a path where there is one, says
+// whose folder it is: another id never gets the same.
+func writeAnalysis(ctx context.Context, out *reporting.OutputFolder, id string, an *Analysis, decode time.Duration) (string, error) {
 	return out.Write(ctx, reporting.Input{
-		Path: inputID(an.Frame), Name: an.Frame.Name, Result: an.Result,
+		Path: id, Name: an.Frame.Name, Result: an.Result,
 		Labels: an.Labels, Width: an.Frame.Width, Height: an.Frame.Height, Objects: an.Objects,
 		Gray8: an.Frame.Gray8, Gray16: an.Frame.Gray16,
 		Finish: func(r *reporting.Result, took time.Duration) {
@@ -168,14 +169,6 @@ func writeAnalysis(ctx context.Context, out *reporting.OutputFolder, an *Analysi
 			r.TimingsMs.Total += r.TimingsMs.Decode + r.TimingsMs.Write
 		},
 	})
-}
-
-// inputID is what identifies an input within a run: its path, or a streamed frame's source and name.
-func inputID(f *stream.Frame) string {
-	if f.Path != "" {
-		return f.Path
-	}
-	return f.Source + "/" + f.Name
 }
 
 func plural(n int, noun string) string {

@@ -72,6 +72,6 @@ func openLabels(c *cobra.Command, path, image string) (*stream.Frame, []int32, e
 		return nil, nil, fmt.Errorf("%s is %dx%d px but its image %s is %dx%d: give the image the labels were made from",
 			path, w, h, image, f.Width, f.Height)
 	}
-	f.Name, f.Path = filepath.Base(path), path
+	f.Name = filepath.Base(path)
 	return f, labels, nil
 }

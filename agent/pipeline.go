@@ -135,7 +135,11 @@ func (p *pipeline) write(ctx context.Context, j job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return writeAnalysis(ctx, out, j.analysis, j.decode)
+	id := j.arrival.Path
+	if id == "" { // streamed frames may have equal names, never equal keys
+		id = j.arrival.Source + "/" + j.arrival.Key
+	}
+	return writeAnalysis(ctx, out, id, j.analysis, j.decode)
 }
 
 // drop ends a frame that a newer one has overtaken.

@@ -154,7 +154,21 @@ func TestFramesThatCannotBeTakenAreRejectedWithAReason(t *testing.T) {
 		require.DirExists(t, filepath.Join(s.data, "runs", last.Result.RunId))
 	}
 	require.Len(t, s.runs(), 5)
+	// Equal names are no reason to lose a result.
+	folders := map[string]bool{}
+	for _, uid := range []string{"a/1", "a_1", "b"} {
+		header := &aimsv1.FrameHeader{FrameUid: uid, RunId: "same", Width: side, Height: side, Format: aimsv1.PixelFormat_GRAY8}
+		if uid == "b" {
+			header.Name = "A_1"
+		}
+		acks := push(t, conn, header, flat)
+		folders[acks[len(acks)-1].Result.GetFolder()] = true
+	}
+	require.Len(t, folders, 3, folders)
 	require.Zero(t, d.stop())
+	for folder := range folders {
+		readResult(t, filepath.Join(s.data, "runs", "same", folder))
+	}
 }
 
 func TestHealthAndReflectionAreServed(t *testing.T) {
