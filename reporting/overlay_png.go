@@ -13,8 +13,13 @@ import (
 	"io"
 )
 
-// ThumbnailPx is the long side of the pictures in a report's gallery.
-const ThumbnailPx = 480
+// Long sides of the pictures in a report's gallery: of many inputs, of a few, of one.
+const (
+	ThumbnailPx       = 480
+	thumbnailOfFewPx  = 800
+	thumbnailOfOnePx  = 1400
+	thumbnailsAreMany = 5 // inputs
+)
 
 // pngHeaderBytes are PNG's signature and its IHDR chunk, which every encoder writes first.
 const pngHeaderBytes = 8 + 12 + 13
@@ -129,8 +134,9 @@ func blend(src *image.Paletted, rgb *[256]color.RGBA, x0, y0, x1, y1 int) color.
 	return color.RGBA{out[0], out[1], out[2], 255}
 }
 
-// thumbnailURI reads an overlay's PNG and returns a small JPEG of it as a data URI.
-func thumbnailURI(r io.ReadSeeker) (uri string, width, height int, err error) {
+// thumbnailURI reads an overlay's PNG and returns a JPEG of it as a data URI, reduced to a long side of
+// longPx at most.
+func thumbnailURI(r io.ReadSeeker, longPx int) (uri string, width, height int, err error) {
 	head, err := png.DecodeConfig(r)
 	if err != nil {
 		return "", 0, 0, err
@@ -149,7 +155,7 @@ func thumbnailURI(r io.ReadSeeker) (uri string, width, height int, err error) {
 	if !ok {
 		return "", 0, 0, fmt.Errorf("%T is no overlay of this program", img)
 	}
-	small := (&Overlay{Image: p, Factor: 1}).Thumbnail(ThumbnailPx)
+	small := (&Overlay{Image: p, Factor: 1}).Thumbnail(longPx)
 	var buf bytes.Buffer
 	if err := jpeg.Encode(&buf, small, &jpeg.Options{Quality: 75}); err != nil {
 		return "", 0, 0, err

@@ -197,11 +197,11 @@ func TestThumbnailsKeepThinOutlines(t *testing.T) {
 
 	var buf bytes.Buffer
 	require.NoError(t, o.WritePNG(&buf))
-	uri, tw, th, err := thumbnailURI(bytes.NewReader(buf.Bytes()))
+	uri, tw, th, err := thumbnailURI(bytes.NewReader(buf.Bytes()), ThumbnailPx)
 	require.NoError(t, err)
 	require.Equal(t, [2]int{480, 360}, [2]int{tw, th})
 	require.True(t, strings.HasPrefix(uri, "data:image/jpeg;base64,"))
-	_, _, _, err = thumbnailURI(strings.NewReader("no picture"))
+	_, _, _, err = thumbnailURI(strings.NewReader("no picture"), ThumbnailPx)
 	require.Error(t, err)
 }
 

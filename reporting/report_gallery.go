@@ -30,15 +30,17 @@ type card struct {
 }
 
 // gallery makes the cards, in the run's order: of at most maxCards inputs with results, evenly spaced over
-// the run, and of the first maxFailed without. The note says what was left out.
-func gallery(dir string, b *Batch) (cards []card, note string) {
+// the run, and of the first maxFailed without. The fewer there are, the larger their pictures; the style
+// names the layout that fits. The note says what was left out.
+func gallery(dir string, b *Batch) (cards []card, style, note string) {
 	chosen := chooseCards(b)
+	style, longPx := pictureSize(len(chosen))
 	cards = make([]card, len(chosen))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for slot, i := range chosen {
 		g.Go(func() error {
-			cards[slot] = cardOf(dir, i+1, &b.Inputs[i])
+			cards[slot] = cardOf(dir, i+1, &b.Inputs[i], longPx)
 			return nil
 		})
 	}
@@ -58,7 +60,18 @@ func gallery(dir string, b *Batch) (cards []card, note string) {
 	if without > 0 {
 		note += fmt.Sprintf("%s left out to keep this file small. ", plural(without, "picture")+" "+wasWere(without))
 	}
-	return cards, note
+	return cards, style, note
+}
+
+// pictureSize returns the page's style class and the long side of pictures in px for so many cards.
+func pictureSize(cards int) (style string, longPx int) {
+	switch {
+	case cards == 1:
+		return "one", thumbnailOfOnePx
+	case cards < thumbnailsAreMany:
+		return "few", thumbnailOfFewPx
+	}
+	return "many", ThumbnailPx
 }
 
 // chooseCards returns indices of inputs, ascending.
@@ -88,7 +101,7 @@ func chooseCards(b *Batch) []int {
 	return chosen
 }
 
-func cardOf(dir string, number int, in *BatchInput) card {
+func cardOf(dir string, number int, in *BatchInput, longPx int) card {
 	c := card{Number: number, Name: filepath.Base(in.Path), Path: in.Path}
 	if in.Result == nil {
 		c.Failed, c.Error = in.Status == StatusFailed, in.Error
@@ -122,18 +135,18 @@ func cardOf(dir string, number int, in *BatchInput) card {
 		}
 	}
 	c.Link = linkTo(in.Folder, OverlayFile)
-	if uri, w, h, err := folderThumbnail(filepath.Join(dir, in.Folder)); err == nil {
+	if uri, w, h, err := folderThumbnail(filepath.Join(dir, in.Folder), longPx); err == nil {
 		c.Picture, c.Width, c.Height = template.URL(uri), w, h
 	}
 	return c
 }
 
 // folderThumbnail reduces the overlay of an input's folder.
-func folderThumbnail(folder string) (uri string, width, height int, err error) {
+func folderThumbnail(folder string, longPx int) (uri string, width, height int, err error) {
 	f, err := os.Open(filepath.Join(folder, OverlayFile))
 	if err != nil {
 		return "", 0, 0, err
 	}
 	defer f.Close()
-	return thumbnailURI(f)
+	return thumbnailURI(f, longPx)
 }

@@ -151,6 +151,22 @@ func TestLongRunsAreLimitedAndSaySo(t *testing.T) {
 	require.Greater(t, chosen[maxCards-1], 290, "the pictures span the run")
 }
 
+func TestFewInputsGetLargePictures(t *testing.T) {
+	var overlay bytes.Buffer
+	const w, h = 1600, 200
+	require.NoError(t, DrawOverlay(OverlayOptions{Labels: make([]int32, w*h), Width: w, Height: h}).WritePNG(&overlay))
+	for cards, want := range map[int]struct {
+		style string
+		width int
+	}{1: {"one", 1400}, 2: {"few", 800}, 4: {"few", 800}, 5: {"many", 480}, 84: {"many", 480}} {
+		style, longPx := pictureSize(cards)
+		require.Equal(t, want.style, style, "%d cards", cards)
+		_, width, _, err := thumbnailURI(bytes.NewReader(overlay.Bytes()), longPx)
+		require.NoError(t, err)
+		require.Equal(t, want.width, width, "%d cards", cards)
+	}
+}
+
 func TestNumbersReadWell(t *testing.T) {
 	for _, c := range []struct {
 		v    float64

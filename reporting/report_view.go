@@ -21,6 +21,7 @@ type reportView struct {
 	Statistics   []statisticRow
 	StatNote     string
 	Cards        []card
+	CardStyle    string // one, few or many
 	CardNote     string
 	Rows         []inputRow
 	RowUnit      string
@@ -59,7 +60,7 @@ func reportOf(dir string, b *Batch, p *pool) *reportView {
 		Statistics:  statisticRows(p), StatNote: statNote(p),
 		Shape: len(p.quantities) > 1, Provenance: provenance(b),
 	}
-	v.Cards, v.CardNote = gallery(dir, b)
+	v.Cards, v.CardStyle, v.CardNote = gallery(dir, b)
 	for i := range b.Inputs {
 		v.Rows = append(v.Rows, rowOf(i+1, &b.Inputs[i]))
 	}
