@@ -58,7 +58,7 @@ func unitNote(p *pool) string {
 	case p.scaled == 0:
 		return "No input has a scale: all sizes are in pixels."
 	case p.unscaled > 0:
-		return fmt.Sprintf("Sizes cover the %s with a scale; %s without one %s listed in pixels in table 2 only.",
+		return fmt.Sprintf("Sizes cover the objects of %s with a scale; %s without one %s listed in pixels in table 2 only.",
 			plural(p.scaled, "input"), count(p.unscaled), isAre(p.unscaled))
 	default:
 		return ""

@@ -59,8 +59,11 @@ func TestTheReportShowsEveryInputAndLoadsNothing(t *testing.T) {
 	}
 	require.Contains(t, text, "the file is cut off at 12 bytes; copy it again")
 	require.Contains(t, text, "1 of 5 inputs failed and is not part of the numbers")
-	require.Contains(t, text, "Sizes cover the 2 inputs with a scale; 1 without one is listed in pixels")
+	require.Contains(t, text, "Sizes cover the objects of 2 inputs with a scale; 1 without one is listed in pixels")
 	require.Contains(t, text, "Blank frame: blank.tif")
+	n := readSummary(t, dir).Statistics["ecd_nm"].N
+	require.Less(t, n, fewObjects)
+	require.Contains(t, text, fmt.Sprintf("The distribution rests on only %d objects", n), "those without a scale are not in it")
 
 	require.Empty(t, found["script"])
 	require.Empty(t, found["link"])

@@ -28,8 +28,8 @@ func warnings(b *Batch, p *pool) []string {
 	}
 	out = append(out, flagWarnings(b)...)
 	out = append(out, checkWarnings(b)...)
-	if n := p.objects - p.edge; n > 0 && n < fewObjects {
-		out = append(out, fmt.Sprintf("Only %s measured: D10 and D90 are indicative.", plural(n, "object")+" "+wasWere(n)))
+	if n := p.stat(0).N; n > 0 && n < fewObjects {
+		out = append(out, fmt.Sprintf("The distribution rests on only %s: D10 and D90 are indicative.", plural(n, "object")))
 	}
 	if n := p.objects - p.edge; n > 0 && float64(p.smallObjects) > smallShare*float64(n) {
 		out = append(out, fmt.Sprintf("%s of %s measured objects cover fewer than 50 px: their shape values say little; use a higher magnification.",
