@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,11 +28,13 @@ NAME.json. Watch DIR/frames only.`,
 			if out == "" {
 				return usagef("simulate: -o DIR is missing; name a folder")
 			}
-			var w, h int
-			if n, err := fmt.Sscanf(strings.ToLower(size), "%dx%d", &w, &h); n != 2 || err != nil {
+			width, height, _ := strings.Cut(strings.ToLower(size), "x")
+			w, errW := strconv.Atoi(width)
+			h, errH := strconv.Atoi(height)
+			if errW != nil || errH != nil {
 				return usagef("simulate: --size %q; use WIDTHxHEIGHT in px, such as 1024x1024", size)
 			}
-			if frames < 1 || rate < 0 {
+			if frames < 1 || !(rate >= 0) {
 				return usagef("simulate: --frames must be at least 1 and --rate not negative")
 			}
 			s, err := simulate.New(scene, w, h, seed)
@@ -47,7 +50,7 @@ NAME.json. Watch DIR/frames only.`,
 				bar.frame(w.Truth.Objects)
 			})
 			if err != nil {
-				return fmt.Errorf("simulate: %w", err)
+				return err
 			}
 			bar.done()
 			fmt.Fprintf(c.OutOrStdout(), "%s, %s; frames in %s, truth beside them\n",
