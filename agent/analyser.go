@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -39,6 +40,9 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 	}
 	session, err := infer.OpenSession(infer.SessionOptions{Provider: c.Provider, Model: model.ONNX, Threads: c.Threads})
 	if err != nil {
+		if !errors.Is(err, infer.ErrNoLibrary) && !errors.Is(err, infer.ErrNoCUDA) {
+			err = fmt.Errorf("model %s: %w", c.Model, err)
+		}
 		return nil, usageError{err}
 	}
 	a := &Analyser{

@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/uni-aims/aimsd/infer/models"
 	"github.com/uni-aims/aimsd/metrics/rules"
 )
 
@@ -161,6 +162,9 @@ func LoadConfig(path string, environ []string) (Config, error) {
 	}
 	for i := range c.Sources {
 		c.Sources[i].Path = underDir(dir, c.Sources[i].Path)
+	}
+	if c.Infer.Model != models.DefaultName {
+		c.Infer.Model = underDir(dir, c.Infer.Model)
 	}
 	return c, nil
 }

@@ -124,11 +124,12 @@ func TestMistakesAreNamedInOneLine(t *testing.T) {
 func TestRelativePathsAreTakenFromTheFilesFolder(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "aimsd.yaml")
-	require.NoError(t, os.WriteFile(path, []byte("data_dir: data\nsources:\n  - {name: a, path: in}\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("data_dir: data\nsources:\n  - {name: a, path: in}\ninfer: {model: grains.onnx}\n"), 0o600))
 	c, err := LoadConfig(path, nil)
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, "data"), c.DataDir)
 	require.Equal(t, filepath.Join(dir, "in"), c.Sources[0].Path)
+	require.Equal(t, filepath.Join(dir, "grains.onnx"), c.Infer.Model)
 	_, err = LoadConfig(filepath.Join(dir, "missing.yaml"), nil)
 	require.ErrorContains(t, err, "missing.yaml")
 }

@@ -42,6 +42,10 @@ type Daemon struct {
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	start := time.Now()
 	if err := d.open(ctx); err != nil {
+		if errors.Is(err, ctx.Err()) { // nothing was taken yet
+			d.Log.Info("stopped while starting")
+			err = nil
+		}
 		return errors.Join(err, d.close())
 	}
 	defer func() { err = errors.Join(err, d.close()) }()

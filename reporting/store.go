@@ -107,7 +107,7 @@ func (s *Store) open(ctx context.Context) error {
 		return s.openReader(ctx, path)
 	}
 	if err := os.MkdirAll(s.o.Dir, 0o750); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
+		return fmt.Errorf("make data directory: %w; name a folder on a local disk that can be written", err)
 	}
 	name, network, err := s.o.FileSystem(s.o.Dir)
 	if err != nil {
