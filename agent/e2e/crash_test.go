@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -33,6 +35,10 @@ func TestKilledDaemonLosesNothingAndRepeatsNothing(t *testing.T) {
 			return d.counts("acq")["processed"] >= processed
 		})
 		d.kill()
+		eventually(t, "the broker tells of its end", func() bool {
+			kept := b.retained(topic("status"))
+			return len(kept) == 1 && statusOf(t, kept[0]) == "offline"
+		})
 		require.Len(t, s.runs(), 1)
 		if run == "" {
 			run = s.runs()[0]

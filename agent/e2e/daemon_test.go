@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -42,10 +44,12 @@ func newSite(t *testing.T, settings string) *site {
 
 // config writes the configuration; the ports are the system's choice.
 func (s *site) config() string {
-	path := filepath.Join(filepath.Dir(s.data), "aimsd.yaml")
-	text := fmt.Sprintf("site: lab\ninstrument: fib\ndata_dir: data\n"+
+	path := filepath.Join(filepath.Dir(s.frames), "aimsd.yaml")
+	rel, err := filepath.Rel(filepath.Dir(path), s.data) // relative paths are taken from the file's folder
+	require.NoError(s.t, err)
+	text := fmt.Sprintf("site: lab\ninstrument: fib\ndata_dir: %s\n"+
 		"grpc: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0}\n"+
-		"sources:\n  - {name: acq, type: folder, path: %s, give_up: 2s}\n%s", s.frames, s.settings)
+		"sources:\n  - {name: acq, type: folder, path: %s, give_up: 2s}\n%s", rel, s.frames, s.settings)
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }

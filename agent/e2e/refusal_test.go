@@ -1,16 +1,21 @@
+//go:build linux
+
 package e2e
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/uni-aims/aimsd/infer"
+	"github.com/uni-aims/aimsd/reporting"
 )
 
 // requireRefusal checks for exit status 2 and one line on stderr that holds these words.
@@ -109,6 +114,50 @@ func TestProgramRunsThroughASymlinkFromAnyFolder(t *testing.T) {
 	r := finish(t, c, env)
 	require.Zero(t, r.status, r.stderr)
 	require.Positive(t, readResult(t, filepath.Join(elsewhere, "aims_out", "frame.tif")).Objects)
+}
+
+func TestWhatADaemonCannotStartWithIsNamed(t *testing.T) {
+	t.Parallel()
+	needLibrary(t)
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "noise.onnx"), []byte("no network"))
+	put(t, filepath.Join(dir, "file"), nil)
+	for name, c := range map[string]struct {
+		settings string
+		words    []string
+	}{
+		"model missing":    {"infer: {model: gone.onnx}", []string{filepath.Join(dir, "gone.onnx"), `"default"`}},
+		"model is noise":   {"infer: {model: noise.onnx}", []string{filepath.Join(dir, "noise.onnx"), "ONNX"}},
+		"data_dir":         {"data_dir: file/data", []string{filepath.Join(dir, "file"), "name a folder"}},
+		"open to everyone": {"grpc: {listen: \"0.0.0.0:0\"}", []string{"0.0.0.0:0", "TLS"}},
+		"http for all":     {"http: {listen: \"0.0.0.0:0\"}", []string{"0.0.0.0:0", "loopback"}},
+		"broker":           {"mqtt: {url: \"http://127.0.0.1\"}", []string{"mqtt.url", "http", "tcp"}},
+	} {
+		config := filepath.Join(dir, "aimsd.yaml")
+		text := c.settings + "\n"
+		for _, other := range []string{"data_dir: data", "grpc: {listen: \"\"}", "http: {listen: \"\"}"} {
+			if key, _, _ := strings.Cut(other, ":"); !strings.HasPrefix(c.settings, key+":") {
+				text += other + "\n"
+			}
+		}
+		put(t, config, []byte(text))
+		t.Run(name, func(t *testing.T) { requireRefusal(t, aimsd(t, "run", "-c", config), c.words...) })
+	}
+}
+
+func TestADaemonThatIsStoppedWhileItStartsHasNotFailed(t *testing.T) {
+	s := newSite(t, "")
+	c := exec.CommandContext(t.Context(), program.exe, "run", "-c", s.config())
+	c.Env = environment()
+	var said bytes.Buffer
+	c.Stderr = &said
+	require.NoError(t, c.Start())
+	eventually(t, "it opens its store, the first thing it does", func() bool {
+		_, err := os.Stat(filepath.Join(s.data, reporting.StoreFile))
+		return err == nil
+	})
+	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, c.Wait(), said.String())
 }
 
 func TestASecondDaemonOnTheSameDataIsRefused(t *testing.T) {
