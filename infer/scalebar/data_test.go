@@ -1,0 +1,94 @@
+package scalebar
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"image"
+	"image/color"
+	_ "image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// truthBar is one entry of the hand-checked bars.
+type truthBar struct {
+	ID          string   `json:"id"`
+	HasBar      bool     `json:"has_bar"`
+	X0          float64  `json:"x0"`
+	Y0          float64  `json:"y0"`
+	X1          float64  `json:"x1"`
+	Length      float64  `json:"length_px"`
+	LengthCC    *float64 `json:"length_cc_px"`
+	AltX0       *float64 `json:"alt_x0"`
+	AltX1       *float64 `json:"alt_x1"`
+	Style       string   `json:"style"`
+	Text        string   `json:"text"`
+	TextBox     []int    `json:"text_box"`
+	Value       *float64 `json:"value"`
+	Unit        string   `json:"unit"`
+	UncertainPx *float64 `json:"uncertain_px"`
+	Clipped     bool     `json:"clipped"`
+	Ambiguous   bool     `json:"ambiguous"`
+}
+
+// lengths are the accepted bar lengths, px.
+func (b truthBar) lengths() []float64 {
+	out := []float64{b.Length}
+	if b.LengthCC != nil && *b.LengthCC > 0 {
+		out = append(out, *b.LengthCC)
+	}
+	if b.AltX0 != nil && b.AltX1 != nil {
+		out = append(out, *b.AltX1-*b.AltX0)
+	}
+	return out
+}
+
+// sharedData is the folder of real data beside the module; the test is skipped where there is none.
+func sharedData(t testing.TB) string {
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+	}
+	data := filepath.Join(filepath.Dir(dir), "shared", "data")
+	if _, err := os.Stat(filepath.Join(data, "scalebar", "emps_train.json")); err != nil {
+		t.Skipf("SKIPPED: no real scale bars at %s", data)
+	}
+	return data
+}
+
+func truthBars(t testing.TB, data string) []truthBar {
+	raw, err := os.ReadFile(filepath.Join(data, "scalebar", "emps_train.json"))
+	require.NoError(t, err)
+	var out []truthBar
+	require.NoError(t, json.Unmarshal(raw, &out))
+	return out
+}
+
+// development tells which half an image belongs to: the half looked at while this package was written.
+func development(id string) bool { return sha256.Sum256([]byte(id))[0]%2 == 0 }
+
+func readPNG(t testing.TB, path string) Image {
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	m, _, err := image.Decode(f)
+	require.NoError(t, err)
+	return fromGo(m)
+}
+
+func fromGo(m image.Image) Image {
+	b := m.Bounds()
+	out := Image{Width: b.Dx(), Height: b.Dy(), Gray8: make([]uint8, b.Dx()*b.Dy())}
+	for y := range out.Height {
+		for x := range out.Width {
+			out.Gray8[y*out.Width+x] = color.GrayModel.Convert(m.At(b.Min.X+x, b.Min.Y+y)).(color.Gray).Y
+		}
+	}
+	return out
+}

@@ -1,0 +1,197 @@
+package scalebar
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Rect is a rectangle in px of the image: pixel edges, X1 and Y1 exclusive.
+type Rect struct{ X0, Y0, X1, Y1 float64 }
+
+// Bar is a burned-in scale bar. (X0, Y0) and (X1, Y1) are the ends of its centre line: X0 is the left edge of its
+// first pixel, X1 the right edge of its last, sub-pixel.
+type Bar struct {
+	X0, Y0, X1, Y1 float64
+	LengthPx       float64
+	Style          Style
+	Label          *Label  // nil when no text could be read beside it
+	Confidence     float64 // 0..1; of the label where there is one, else of the bar
+	Box            Rect    // what the bar covers
+	TextBox        *Rect   // what the label covers
+}
+
+// NmPerPx is the scale that the bar states, 0 without a label.
+func (b *Bar) NmPerPx() float64 {
+	if b == nil || b.Label == nil || b.LengthPx <= 0 {
+		return 0
+	}
+	return b.Label.Nanometres() / b.LengthPx
+}
+
+// Result is what Read found: Bar is nil when there is none. Reason says what is missing, "" when nothing is.
+type Result struct {
+	Bar    *Bar
+	Reason string
+}
+
+// Reasons for a missing bar or label.
+const (
+	ReasonNoBar  = "no scale bar found"
+	ReasonNoText = "a bar without readable text"
+	ReasonUnsure = "the text beside the bar is not certain"
+)
+
+// Thresholds of the decision.
+const (
+	minConfidence  = 0.35
+	minBareQuality = 0.75
+	maxTextTries   = 60
+	maxReadNmPerPx = 1e5
+	minReadNmPerPx = 1e-4
+)
+
+// match is a label read beside a candidate.
+type match struct {
+	cand  *candidate
+	line  textLine
+	label reading
+	score float64
+}
+
+// Read finds the scale bar of an image and reads its label. It never guesses: without a bar, or without text
+// that is read with confidence, the result says so. The error is for images that cannot be looked at.
+func Read(img Image) (Result, error) {
+	if err := img.validate(); err != nil {
+		return Result{}, err
+	}
+	net, err := loadReader()
+	if err != nil {
+		return Result{}, err
+	}
+	p, f := img.work()
+	cands := findBars(p)
+	cands = append(findRulers(p), cands...)
+	s := search{p: p, net: net, cache: map[textLine][]reading{}}
+	var matches []match
+	for k := range cands {
+		matches = append(matches, s.labels(&cands[k])...)
+	}
+	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(b.score, a.score) })
+	if len(matches) > 0 {
+		m := matches[0]
+		bar := img.measureBar(*m.cand, f)
+		nm := m.label.Nanometres() / bar.LengthPx
+		conf := m.label.p
+		if conf >= minConfidence && nm >= minReadNmPerPx && nm <= maxReadNmPerPx {
+			bar.Label, bar.Confidence = &m.label.Label, conf
+			bar.TextBox = rect(m.line.box, f)
+			return Result{Bar: bar}, nil
+		}
+		if m.cand.quality >= minBareQuality {
+			bar.Confidence = m.cand.quality
+			return Result{Bar: bar, Reason: ReasonUnsure}, nil
+		}
+	}
+	var best *candidate
+	for k := range cands {
+		if c := &cands[k]; c.plain(p) && (best == nil || c.quality > best.quality) {
+			best = c
+		}
+	}
+	if best == nil {
+		return Result{Reason: ReasonNoBar}, nil
+	}
+	bar := img.measureBar(*best, f)
+	bar.Confidence = best.quality
+	return Result{Bar: bar, Reason: ReasonNoText}, nil
+}
+
+// plain tells whether a candidate is believed without text: a flat slim bar clear of the borders.
+func (c *candidate) plain(p *plane) bool {
+	return c.quality >= minBareQuality && c.x0 > 1 && c.x1 < float64(p.w)-1 && c.y0 > 1 &&
+		c.length() < 0.7*float64(p.w) && c.y1-c.y0 >= 3
+}
+
+func rect(b box, f int) *Rect {
+	return &Rect{float64(b.x0 * f), float64(b.y0 * f), float64(b.x1 * f), float64(b.y1 * f)}
+}
+
+// search reads text; lines that several candidates share are read once.
+type search struct {
+	p     *plane
+	net   *reader
+	cache map[textLine][]reading
+	tries int
+}
+
+// labels reads what is written beside one candidate.
+func (s *search) labels(c *candidate) []match {
+	p := s.p
+	wx := max(0.5*c.length(), 0.2*float64(p.w), 100)
+	wy := max(60, 0.11*float64(p.h))
+	win := box{int(c.x0 - wx), int(c.y0 - wy), int(c.x1 + wx), int(c.y1 + wy)}
+	hide := box{int(c.x0) - 1, int(math.Floor(c.y0)), int(c.x1) + 2, int(math.Ceil(c.y1))}
+	if c.style == StyleSplit {
+		gap := c.gap1 - c.gap0
+		win = box{int(c.gap0) + 1, int(c.y0 - gap/2), int(c.gap1), int(c.y1 + gap/2)}
+		hide = box{}
+	}
+	lines := p.findLines(win, hide, c.level, c.back)
+	type ranked struct {
+		textLine
+		near float64
+	}
+	var order []ranked
+	for _, l := range lines {
+		if n := c.nearness(l); n > 0.05 {
+			order = append(order, ranked{l, n})
+		}
+	}
+	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(b.near, a.near) })
+	var out []match
+	for k, l := range order {
+		if k >= 14 {
+			break
+		}
+		for _, r := range s.read(l.textLine) {
+			if r.p > 0.02 {
+				out = append(out, match{c, l.textLine, r, r.p * l.near * (0.3 + 0.7*c.quality)})
+			}
+		}
+	}
+	return out
+}
+
+// read decodes a line.
+func (s *search) read(l textLine) []reading {
+	if r, ok := s.cache[l]; ok {
+		return r
+	}
+	if s.tries >= maxTextTries {
+		return nil
+	}
+	s.tries++
+	line, cols := s.p.crop(l, 0.35)
+	r := decode(s.net.run(line, cols))
+	s.cache[l] = r
+	return r
+}
+
+// nearness weighs where a label lies against its bar: 1 right above or below and within its extent, less with
+// distance, 0 where no label would be.
+func (c *candidate) nearness(l textLine) float64 {
+	h := l.size()
+	gapY := max(float64(l.y0)-c.y1, c.y0-l.base, 0)
+	gapX := max(float64(l.x0)-c.x1, c.x0-float64(l.x1), 0)
+	mid := (l.top + l.base) / 2
+	if c.style == StyleSplit {
+		off := math.Abs((float64(l.x0+l.x1)-c.gap0-c.gap1)/2)/(c.gap1-c.gap0) + math.Abs(mid-(c.y0+c.y1)/2)/h
+		return max(0, 1-off)
+	}
+	if gapX > 0 && gapY == 0 && mid > c.y0-h && mid < c.y1+h { // beside
+		return 0.95 * math.Exp(-max(0, gapX/h-0.5)/1.5)
+	}
+	centre := math.Abs(float64(l.x0+l.x1)/2-(c.x0+c.x1)/2) / max(c.length(), float64(l.w()))
+	return math.Exp(-max(0, gapY/h-0.6)/1.2) * math.Exp(-gapX/h) * (1 - 0.3*min(centre, 1))
+}
