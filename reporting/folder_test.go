@@ -139,6 +139,26 @@ func entries(t *testing.T, dir string) []string {
 	return names
 }
 
+func TestEveryResultMatchesItsSchema(t *testing.T) {
+	dir := t.TempDir()
+	o := openFolder(t, dir)
+	blank := measured(t, "/data/blank.tif", make([]int32, 64*64), make([]uint8, 64*64), 64, 64, 0)
+	blank.Result.ImageQuality = []string{"blank"}
+	streamed := blobInput(t, "grpc/1", 20, 0.5)
+	streamed.Result.Image.Path = ""
+	streamed.Result.Model = &Model{Name: "m", Version: "1", SHA256: strings.Repeat("0c", 32), Precision: "fp32", Provider: "cpu"}
+	streamed.Result.Acquisition = map[string]any{"vendor": "FEI"}
+	streamed.Result.FrameID, streamed.Result.RunID, streamed.Result.Seq = "01M82J5Z2AW66QNPVADRGMDSPZ", "r", 3
+	streamed.Result.Source, streamed.Result.Time = "grpc", time.Unix(1_800_000_000, 0).UTC()
+	for _, in := range []Input{blobInput(t, "/data/a.tif", 20, 0), blank, streamed} {
+		folder, err := o.Write(t.Context(), in)
+		require.NoError(t, err)
+		text, err := os.ReadFile(filepath.Join(dir, folder, ResultFile))
+		require.NoError(t, err)
+		requireValid(t, "result", text)
+	}
+}
+
 func TestAllFilesOfAnInputAgree(t *testing.T) {
 	dir := t.TempDir()
 	o := openFolder(t, dir)
