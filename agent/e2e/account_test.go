@@ -21,15 +21,15 @@ func TestEveryFrameIsAccountedForByItsOutcome(t *testing.T) {
 	s := newSite(t, fmt.Sprintf("  - {name: live, path: %s, policy: latest}\n", fast)+b.settings())
 	s.data = filepath.Join(s.frames, "results") // its own outputs are never inputs
 	for i := range 3 {
-		put(t, filepath.Join(s.frames, fmt.Sprintf("old%d.tif", i)), smallTIFF(t, 20+i))
+		put(t, filepath.Join(s.frames, fmt.Sprintf("old%d.tif", i)), constantTIFF(t, side, side, uint8(i)))
 	}
+	whole, files := smallTIFF(t, 50), smallTIFFs(t, 12)
 	d := s.start()
-	whole := smallTIFF(t, 1)
 	put(t, filepath.Join(s.frames, "good.tif"), whole)
 	put(t, filepath.Join(s.frames, "small.tif"), constantTIFF(t, 32, 32, 7))
 	put(t, filepath.Join(s.frames, "cut.tif"), whole[:len(whole)/2])
-	for i := range 12 {
-		require.NoError(t, writeRenamed(filepath.Join(fast, fmt.Sprintf("f%02d.tif", i)), smallTIFF(t, i+2)))
+	for i, data := range files {
+		require.NoError(t, writeRenamed(filepath.Join(fast, fmt.Sprintf("f%02d.tif", i)), data))
 	}
 	live := d.settled("live", 12)
 	require.Equal(t, 12, live["processed"]+live["dropped"], live)

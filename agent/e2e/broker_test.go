@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -47,7 +46,17 @@ func startBroker(t *testing.T) *broker {
 		}
 		return err == nil
 	})
+	b.publish("-r", "-t", sentinel, "-m", "1")
 	return b
+}
+
+// sentinel is a retained topic that is always there.
+const sentinel = "sentinel"
+
+func (b *broker) publish(args ...string) {
+	b.t.Helper()
+	c := exec.Command(brokerProgram+"_pub", append([]string{"-h", "127.0.0.1", "-p", b.port}, args...)...)
+	require.NoError(b.t, c.Run())
 }
 
 // settings are the lines of a daemon's configuration that name the broker.
@@ -107,9 +116,7 @@ func (b *broker) subscribe() *subscriber {
 	b.t.Cleanup(func() { _ = c.Process.Kill(); <-done })
 	const probe = "probe"
 	eventually(b.t, "subscription takes effect", func() bool {
-		p := exec.Command(brokerProgram+"_pub", "-h", "127.0.0.1", "-p", b.port, "-t", probe, "-m", probe)
-		require.NoError(b.t, p.Run())
-		time.Sleep(20 * time.Millisecond)
+		b.publish("-t", probe, "-m", probe)
 		return len(s.on(probe)) > 0
 	})
 	return s
@@ -131,12 +138,21 @@ func (s *subscriber) on(name string) []message {
 // retained asks the broker, as a client that comes later, what it keeps for a topic or filter.
 func (b *broker) retained(filter string) []message {
 	b.t.Helper()
-	// The broker sends the retained messages of a new subscription at once.
-	c := exec.Command(brokerProgram+"_sub", "-h", "127.0.0.1", "-p", b.port, "-q", "1", "-F", format, "-W", "1", "--retained-only", "-t", filter)
-	out, _ := c.Output() // its status is that of the time-out
+	// The sentinel is subscribed to last, so that the broker sends it last.
+	c := exec.Command(brokerProgram+"_sub", "-h", "127.0.0.1", "-p", b.port, "-q", "1", "-F", format, "-W", "30", "--retained-only",
+		"-t", filter, "-t", sentinel)
+	out, err := c.StdoutPipe()
+	require.NoError(b.t, err)
+	require.NoError(b.t, c.Start())
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
 	var got []message
-	for line := range strings.Lines(string(out)) {
-		got = append(got, parse(strings.TrimSuffix(line, "\n")))
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		m := parse(lines.Text())
+		if m.topic == sentinel {
+			return got
+		}
+		got = append(got, m)
 	}
-	return got
+	require.FailNow(b.t, "the broker does not answer")
+	return nil
 }

@@ -18,10 +18,10 @@ func TestKilledDaemonLosesNothingAndRepeatsNothing(t *testing.T) {
 	b := startBroker(t)
 	sub := b.subscribe()
 	s := newSite(t, b.settings())
-	sums := map[string]string{}
+	sums, files := map[string]string{}, smallTIFFs(t, 32)
 	bring := func(n int) {
 		for range n {
-			data := smallTIFF(t, len(sums)+1)
+			data := files[len(sums)]
 			path := filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", len(sums)))
 			require.NoError(t, writeRenamed(path, data))
 			sums[path] = sha(data)
@@ -57,10 +57,10 @@ func TestStoppedDaemonFinishesWhatItTookAndGoesOnLater(t *testing.T) {
 	b := startBroker(t)
 	sub := b.subscribe()
 	s := newSite(t, b.settings())
+	files := smallTIFFs(t, 30)
 	d := s.start()
 	sums := map[string]string{}
-	for i := range 30 {
-		data := smallTIFF(t, i+1)
+	for i, data := range files {
 		path := filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", i))
 		require.NoError(t, writeRenamed(path, data))
 		sums[path] = sha(data)
@@ -95,10 +95,11 @@ func (s *site) pending() []reporting.FrameRecord {
 
 func TestFramesThatVanishedWhileTheDaemonWasDownAreRejected(t *testing.T) {
 	s := newSite(t, "")
+	files := smallTIFFs(t, 13)
 	d := s.start()
-	const files = 12
-	for i := range files {
-		require.NoError(t, writeRenamed(filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", i)), smallTIFF(t, i+1)))
+	const n = 12
+	for i, data := range files[:n] {
+		require.NoError(t, writeRenamed(filepath.Join(s.frames, fmt.Sprintf("f%02d.tif", i)), data))
 	}
 	eventually(t, "a frame is processed", func() bool { return d.counts("acq")["processed"] > 0 })
 	d.kill()
@@ -106,11 +107,11 @@ func TestFramesThatVanishedWhileTheDaemonWasDownAreRejected(t *testing.T) {
 	require.Greater(t, len(taken), 1, "the daemon was killed in the middle")
 	removed, overwritten := taken[len(taken)-1].Path, taken[len(taken)-2].Path
 	require.NoError(t, os.Remove(removed))
-	require.NoError(t, writeRenamed(overwritten, smallTIFF(t, files+1)))
+	require.NoError(t, writeRenamed(overwritten, files[n]))
 
 	d = s.start()
-	c := d.settled("acq", files+1) // the new content is a frame of its own
-	require.Equal(t, files-1, c["processed"])
+	c := d.settled("acq", n+1) // the new content is a frame of its own
+	require.Equal(t, n-1, c["processed"])
 	require.Equal(t, 2, c["rejected"])
 	require.Zero(t, d.stop())
 	require.Len(t, s.runs(), 1)

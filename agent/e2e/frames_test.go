@@ -41,6 +41,16 @@ func smallTIFF(t testing.TB, index int) []byte {
 	return b.Bytes()
 }
 
+// smallTIFFs are n of them; rendered before they are written, they come as fast as the disk takes them.
+func smallTIFFs(t testing.TB, n int) [][]byte {
+	t.Helper()
+	files := make([][]byte, n)
+	for i := range files {
+		files[i] = smallTIFF(t, i+1)
+	}
+	return files
+}
+
 // smallPNG is the same as PNG.
 func smallPNG(t testing.TB, index int) []byte {
 	t.Helper()
