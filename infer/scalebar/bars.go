@@ -12,7 +12,7 @@ type candidate struct {
 	level, back    float64 // grey of the bar and of what is around it
 	quality        float64 // 0..1: flat inside, sharp against both sides, sharp ends
 	style          Style
-	gap0, gap1     float64 // the part that a label interrupts; equal when there is none
+	gap0, gap1     float64 // the part that a label interrupts, of StyleSplit
 }
 
 func (c *candidate) length() float64 { return c.x1 - c.x0 }
@@ -49,7 +49,6 @@ func findBars(p *plane) []candidate {
 			}
 		}
 	}
-	out = append(out, joinSplit(out)...)
 	slices.SortFunc(out, func(a, b candidate) int { return cmp.Compare(b.quality, a.quality) })
 	return distinct(out)
 }
@@ -175,35 +174,12 @@ func walk(prof []float64, x, dir int, level, back float64) (last int, ok bool) {
 	return last, false
 }
 
-// joinSplit makes one bar of two collinear ones that a label separates.
-func joinSplit(in []candidate) []candidate {
-	var out []candidate
-	for _, a := range in {
-		for _, b := range in {
-			th := max(a.y1-a.y0, b.y1-b.y0)
-			gap := b.x0 - a.x1
-			la, lb := a.length(), b.length()
-			if gap < 12 || gap > 4*(la+lb) || gap > 400 || th > 12 || a.bright() != b.bright() ||
-				math.Abs(a.y0-b.y0) > 1.5 || math.Abs(a.y1-b.y1) > 1.5 ||
-				math.Abs(la-lb) > 0.25*max(la, lb)+3 || math.Abs(a.level-b.level) > 40 {
-				continue
-			}
-			c := a
-			c.x1, c.gap0, c.gap1 = b.x1, a.x1, b.x0
-			c.quality = min(a.quality, b.quality)
-			c.style = StyleSplit
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // distinct drops what lies on a better candidate, and all beyond maxCandidates.
 func distinct(in []candidate) []candidate {
 	var out []candidate
 	for _, c := range in {
 		if !slices.ContainsFunc(out, func(k candidate) bool {
-			return (k.style == StyleSplit) == (c.style == StyleSplit) && k.bright() == c.bright() && c.y0 < k.y1 && k.y0 < c.y1 && overlap(int(c.x0), int(c.x1), int(k.x0), int(k.x1)) > 0.6
+			return k.bright() == c.bright() && c.y0 < k.y1 && k.y0 < c.y1 && overlap(int(c.x0), int(c.x1), int(k.x0), int(k.x1)) > 0.6
 		}) {
 			out = append(out, c)
 		}

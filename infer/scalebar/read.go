@@ -46,7 +46,8 @@ const (
 const (
 	minConfidence  = 0.35
 	minBareQuality = 0.75
-	maxTextTries   = 60
+	enoughScore    = 0.6
+	maxTextTries   = 40
 	maxReadNmPerPx = 1e5
 	minReadNmPerPx = 1e-4
 )
@@ -73,9 +74,25 @@ func Read(img Image) (Result, error) {
 	cands := findBars(p)
 	cands = append(findRulers(p), cands...)
 	s := search{p: p, net: net, cache: map[textLine][]reading{}}
+	var lines []textLine
+	best := 0.0
+	for k := range cands {
+		found := s.lines(&cands[k])
+		lines = append(lines, found...)
+		for _, l := range found {
+			for _, m := range s.match(nil, &cands[k], l) {
+				best = max(best, m.score)
+			}
+		}
+		if k >= 1 && best > enoughScore {
+			break
+		}
+	}
 	var matches []match
 	for k := range cands {
-		matches = append(matches, s.labels(&cands[k])...)
+		for _, l := range lines {
+			matches = s.match(matches, &cands[k], l)
+		}
 	}
 	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(b.score, a.score) })
 	if len(matches) > 0 {
@@ -93,17 +110,17 @@ func Read(img Image) (Result, error) {
 			return Result{Bar: bar, Reason: ReasonUnsure}, nil
 		}
 	}
-	var best *candidate
+	var bare *candidate
 	for k := range cands {
-		if c := &cands[k]; c.plain(p) && (best == nil || c.quality > best.quality) {
-			best = c
+		if c := &cands[k]; c.plain(p) && (bare == nil || c.quality > bare.quality) {
+			bare = c
 		}
 	}
-	if best == nil {
+	if bare == nil {
 		return Result{Reason: ReasonNoBar}, nil
 	}
-	bar := img.measureBar(*best, f)
-	bar.Confidence = best.quality
+	bar := img.measureBar(*bare, f)
+	bar.Confidence = bare.quality
 	return Result{Bar: bar, Reason: ReasonNoText}, nil
 }
 
@@ -125,39 +142,51 @@ type search struct {
 	tries int
 }
 
-// labels reads what is written beside one candidate.
-func (s *search) labels(c *candidate) []match {
+// lines finds the lines beside one candidate that read as a label.
+func (s *search) lines(c *candidate) []textLine {
 	p := s.p
-	wx := max(0.5*c.length(), 0.2*float64(p.w), 100)
-	wy := max(60, 0.11*float64(p.h))
+	wx := max(0.5*c.length(), 0.3*float64(p.w), 100)
+	wy := max(60, 0.17*float64(p.h))
 	win := box{int(c.x0 - wx), int(c.y0 - wy), int(c.x1 + wx), int(c.y1 + wy)}
 	hide := box{int(c.x0) - 1, int(math.Floor(c.y0)), int(c.x1) + 2, int(math.Ceil(c.y1))}
-	if c.style == StyleSplit {
-		gap := c.gap1 - c.gap0
-		win = box{int(c.gap0) + 1, int(c.y0 - gap/2), int(c.gap1), int(c.y1 + gap/2)}
-		hide = box{}
-	}
-	lines := p.findLines(win, hide, c.level, c.back)
 	type ranked struct {
 		textLine
 		near float64
 	}
 	var order []ranked
-	for _, l := range lines {
+	for _, l := range p.findLines(win, hide, c.level, c.back) {
 		if n := c.nearness(l); n > 0.05 {
 			order = append(order, ranked{l, n})
 		}
 	}
 	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(b.near, a.near) })
-	var out []match
+	var out []textLine
 	for k, l := range order {
 		if k >= 14 {
 			break
 		}
-		for _, r := range s.read(l.textLine) {
-			if r.p > 0.02 {
-				out = append(out, match{c, l.textLine, r, r.p * l.near * (0.3 + 0.7*c.quality)})
-			}
+		if _, known := s.cache[l.textLine]; known {
+			continue
+		}
+		if r := s.read(l.textLine); len(r) > 0 && r[0].p > 0.02 {
+			out = append(out, l.textLine)
+		}
+	}
+	return out
+}
+
+// match appends what a line says if it is the candidate's label.
+func (s *search) match(out []match, c *candidate, l textLine) []match {
+	near := c.nearness(l)
+	if near < 0.05 {
+		return out
+	}
+	if whole, ok := s.p.across(c, l); ok {
+		c, near = &whole, 1
+	}
+	for _, r := range s.cache[l] {
+		if r.p > 0.02 {
+			out = append(out, match{c, l, r, r.p * near * (0.3 + 0.7*c.quality)})
 		}
 	}
 	return out
@@ -185,9 +214,8 @@ func (c *candidate) nearness(l textLine) float64 {
 	gapY := max(float64(l.y0)-c.y1, c.y0-l.base, 0)
 	gapX := max(float64(l.x0)-c.x1, c.x0-float64(l.x1), 0)
 	mid := (l.top + l.base) / 2
-	if c.style == StyleSplit {
-		off := math.Abs((float64(l.x0+l.x1)-c.gap0-c.gap1)/2)/(c.gap1-c.gap0) + math.Abs(mid-(c.y0+c.y1)/2)/h
-		return max(0, 1-off)
+	if mid := (c.y0 + c.y1) / 2; gapX == 0 && mid > l.top-1 && mid < l.base+1 || c.length() < 1.2*h {
+		return 0 // a stroke of the text itself
 	}
 	if gapX > 0 && gapY == 0 && mid > c.y0-h && mid < c.y1+h { // beside
 		return 0.95 * math.Exp(-max(0, gapX/h-0.5)/1.5)

@@ -53,8 +53,11 @@ func (p *plane) findLines(win, hide box, level, back float64) []textLine {
 		}
 		seen[key] = true
 		glyphs := p.glyphs(win, hide, uint8(t), bright)
-		for _, gap := range []float64{0.55, 0.9, 1.5} {
+		for _, gap := range []float64{0.5, 0.7, 0.95, 1.5} {
 			for _, l := range group(glyphs, gap) {
+				if l.x0 == win.x0 && win.x0 > 0 || l.x1 == win.x1 && win.x1 < p.w || l.y0 == win.y0 && win.y0 > 0 || l.y1 == win.y1 && win.y1 < p.h {
+					continue // cut by the window
+				}
 				l.bright = bright
 				out = appendLine(out, l)
 			}
@@ -235,7 +238,13 @@ func measure(m []box) (textLine, bool) {
 	}
 	l := textLine{box: all, top: median(tops), base: median(bases), glyphs: len(m)}
 	w := float64(all.w())
-	return l, l.size() >= minGlyphPx && w >= 1.2*l.size() && w <= 16*l.size()
+	standing := 0
+	for _, b := range m {
+		if d := float64(b.y1) - l.base; math.Abs(d) <= 0.16*l.size()+1 || d > 0 && d < 0.5*l.size() && float64(b.y0-top) > 0.1*l.size() {
+			standing++
+		}
+	}
+	return l, l.size() >= minGlyphPx && w >= 1.2*l.size() && w <= 16*l.size() && 3*standing >= 2*len(m) && len(m) <= 24
 }
 
 // crop resamples a line to the reader's rows. pad is the margin on either side in units of the digits' height.

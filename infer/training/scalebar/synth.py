@@ -64,13 +64,13 @@ MANT = ["1", "2", "5", "1.5", "2.5", "3", "4", "6", "8", "7.5", "1.2"]
 
 def label(r):
     """A scale label, round values as often as arbitrary ones."""
-    unit = r.choice(["nm", "nm", "nm", "nm", "µm", "µm", "µm", "μm", "um", "um", "mm", "mm", "pm", "Å", "A"])
+    unit = r.choice(["nm", "nm", "nm", "nm", "µm", "µm", "µm", "μm", "um", "um", "mm", "mm", "pm", r.choice("ÅA")])
     k = r.random()
     if k < 0.5:
         v = float(r.choice(MANT)) * 10 ** r.randint(-2, 3)
         s = f"{v:g}"
-        if r.random() < 0.25 and v < 1000 and "." not in s:
-            s += r.choice([".0", ".00"])
+        if r.random() < 0.4 and v < 1000 and "." not in s:
+            s += r.choice([".0", ".0", ".00"])
     elif k < 0.75:
         s = str(r.randint(1, 9) * 10 ** r.randint(0, 3))
     elif k < 0.9:
@@ -141,6 +141,14 @@ class Maker:
             y, x = r.randint(0, b.shape[0] - bh), r.randint(0, b.shape[1] - bw)
             a = cv2.resize(b[y:y + bh, x:x + bw], (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)
             a = (a - a.mean()) * r.uniform(0.2, 1.2) + r.uniform(20, 235)
+        if r.random() < 0.15:  # particles behind the text
+            for _ in range(r.randint(1, 4)):
+                c = (r.randint(0, w), r.randint(0, h))
+                q = r.uniform(0.3, 2.5) * h
+                disc = np.zeros_like(a)
+                cv2.circle(disc, c, int(q), 1.0, -1)
+                a = a * (1 - disc) + disc * (r.uniform(0, 230) + n.normal(0, 8, (h, w)).astype(np.float32))
+            a = cv2.GaussianBlur(a, (0, 0), r.uniform(0.5, 2))
         if r.random() < 0.6:
             g = n.normal(0, r.uniform(1, 25), (h, w)).astype(np.float32)
             if r.random() < 0.5:
