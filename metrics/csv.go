@@ -10,9 +10,10 @@ import (
 // digits is how many significant digits a CSV number carries at most.
 const digits = 7
 
-// WriteCSV writes particles.csv (RFC 4180, CRLF, point decimals): a header and one row per object. Numbers
-// have at most 7 significant digits, whole numbers all of theirs; undefined values are empty. nmPerPx is 0
-// when the scale is unknown.
+// WriteCSV writes particles.csv: a header and one row per object, after RFC 4180 with point decimals, but
+// lines end in LF as in summary.csv, so that cut and awk read the last column too. Numbers have at most 7
+// significant digits, whole numbers all of theirs; undefined values are empty. nmPerPx is 0 when the scale
+// is unknown.
 func WriteCSV(w io.Writer, objects []Object, nmPerPx float64) error {
 	columns := Columns()
 	buf := make([]byte, 0, 64<<10)
@@ -22,7 +23,7 @@ func WriteCSV(w io.Writer, objects []Object, nmPerPx float64) error {
 		}
 		buf = append(buf, columns[i].Name...)
 	}
-	buf = append(buf, "\r\n"...)
+	buf = append(buf, '\n')
 	for i := range objects {
 		for c := range columns {
 			if c > 0 {
@@ -30,7 +31,7 @@ func WriteCSV(w io.Writer, objects []Object, nmPerPx float64) error {
 			}
 			buf = appendNumber(buf, columns[c].Get(&objects[i], nmPerPx))
 		}
-		buf = append(buf, "\r\n"...)
+		buf = append(buf, '\n')
 		if len(buf) > 60<<10 {
 			if _, err := w.Write(buf); err != nil {
 				return fmt.Errorf("write particles: %w", err)
