@@ -201,8 +201,9 @@ func group(glyphs []box, gap float64) []textLine {
 	for k, b := range big {
 		members[root(k)] = append(members[root(k)], b)
 	}
+	joinWords(members, gap)
 	var out []textLine
-	for k := range big {
+	for k := range big { // in order, for the same result every time
 		if m := members[k]; m != nil {
 			if l, ok := measure(m); ok {
 				out = append(out, l)
@@ -210,6 +211,47 @@ func group(glyphs []box, gap float64) []textLine {
 		}
 	}
 	return out
+}
+
+// joinWords merges groups whose gap is below gap times the height of the taller: a broken letter is lower than
+// its line.
+func joinWords(members map[int][]box, gap float64) {
+	type word struct {
+		box
+		key int
+	}
+	var words []word
+	for k, m := range members {
+		w := word{m[0], k}
+		for _, b := range m[1:] {
+			w.box = w.union(b)
+		}
+		words = append(words, w)
+	}
+	slices.SortFunc(words, func(a, b word) int { return cmp.Or(cmp.Compare(a.x0, b.x0), cmp.Compare(a.key, b.key)) })
+	for i := range words {
+		for j := i + 1; j < len(words); {
+			a, b := words[i], words[j]
+			tall, low := max(a.h(), b.h()), min(a.h(), b.h())
+			space := float64(b.x0 - a.x1)
+			if space > gap*maxGlyphPx {
+				break
+			}
+			common := min(a.y1, b.y1) - max(a.y0, b.y0)
+			if space > gap*float64(tall) || 10*common < 7*low || 10*tall > 23*low {
+				j++
+				continue
+			}
+			members[a.key] = append(members[a.key], members[b.key]...)
+			delete(members, b.key)
+			words[i].box = a.union(b.box)
+			words = slices.Delete(words, j, j+1)
+			j = i + 1
+		}
+		if i+1 >= len(words) {
+			break
+		}
+	}
 }
 
 // measure finds the digits' top and the baseline of a group: a label begins with a digit, digits are as tall
