@@ -64,6 +64,7 @@ Start here:
   aimsd analyze -o out IMAGES     analyse files and folders once
   aimsd check -c aimsd.yaml       is this machine ready?
   aimsd run -c aimsd.yaml         the daemon`,
+		Version:       Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -1,0 +1,16 @@
+package agent
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheVersionIsAFlagAndACommand(t *testing.T) {
+	for _, arg := range []string{"--version", "version"} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitOK, Main([]string{arg}, &stdout, &stderr), stderr.String())
+		require.Regexp(t, `^aimsd (version )?`+Version+`\b`, stdout.String())
+	}
+}
