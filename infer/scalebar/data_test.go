@@ -2,15 +2,19 @@ package scalebar
 
 import (
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/json"
 	"image"
 	"image/color"
 	_ "image/png"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/image/tiff"
 )
 
 // truthBar is one entry of the hand-checked bars.
@@ -91,4 +95,49 @@ func fromGo(m image.Image) Image {
 		}
 	}
 	return out
+}
+
+// frame is one line of the vendor files' truth.
+type frame struct {
+	file    string
+	nmPerPx float64
+	barPx   float64
+}
+
+// vendorFrames are the vendor files whose pixel size is known.
+func vendorFrames(t testing.TB, data string) []frame {
+	f, err := os.Open(filepath.Join(data, "vendor", "truth.csv"))
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	require.NoError(t, err)
+	col := func(name string) int { return slices.Index(rows[0], name) }
+	var out []frame
+	for _, r := range rows[1:] {
+		nm, err := strconv.ParseFloat(r[col("nm_per_px")], 64)
+		require.NoError(t, err)
+		px, err := strconv.ParseFloat(r[col("bar_px")], 64)
+		require.NoError(t, err)
+		out = append(out, frame{filepath.Join(data, "vendor", r[col("file")]), nm, px})
+	}
+	return out
+}
+
+func readTIFF(t testing.TB, path string) Image {
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	m, err := tiff.Decode(f)
+	require.NoError(t, err, path)
+	if g, ok := m.(*image.Gray16); ok {
+		b := m.Bounds()
+		out := Image{Width: b.Dx(), Height: b.Dy(), Gray16: make([]uint16, b.Dx()*b.Dy())}
+		for y := range out.Height {
+			for x := range out.Width {
+				out.Gray16[y*out.Width+x] = g.Gray16At(x, y).Y
+			}
+		}
+		return out
+	}
+	return fromGo(m)
 }

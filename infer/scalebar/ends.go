@@ -18,8 +18,12 @@ func (m Image) measureBar(c candidate, f int) *Bar {
 		x1 = m.end(x1, in1, 1, r0, r1, reach)
 	}
 	mid := (y0 + y1) / 2
-	return &Bar{X0: x0, Y0: mid, X1: x1, Y1: mid, LengthPx: x1 - x0, Style: c.style,
-		Box: Rect{x0, y0, x1, y1}}
+	b := &Bar{X0: x0, Y0: mid, X1: x1, Y1: mid, Style: c.style, Box: Rect{x0, y0, x1, y1}}
+	if c.style != StyleTicks {
+		m.endMarks(b, y0, y1)
+	}
+	b.LengthPx = b.X1 - b.X0
+	return b
 }
 
 // coreRows are the rows of a bar that the blur of its long sides does not touch.

@@ -141,7 +141,7 @@ func equidistant(all []mark) []ruler {
 		if pitch < minRulerPitch {
 			continue
 		}
-		tol := max(1.1, 0.03*pitch)
+		tol := max(1.1, 0.07*pitch)
 		ok := true
 		for k := 1; ok && k < rulerMarks; k++ {
 			ok = math.Abs(m[i+k].x-m[i].x-float64(k)*pitch) <= tol

@@ -158,7 +158,8 @@ func (p *plane) glyphs(win, hide box, threshold uint8, bright bool) []box {
 				}
 			}
 		}
-		if b.h() < minDotPx || b.h() > maxGlyphPx || b.w() > 9*b.h() || b.w() > 6*maxGlyphPx {
+		if b.h() < minDotPx || b.h() > maxGlyphPx || b.w() > 9*b.h() || b.w() > 6*maxGlyphPx ||
+			2*b.w() > 5*b.h() && 5*n < b.w()*b.h() { // the last: a line with end marks
 			continue
 		}
 		if out = append(out, box{b.x0 - 1 + win.x0, b.y0 - 1 + win.y0, b.x1 - 1 + win.x0, b.y1 - 1 + win.y0}); len(out) == maxGlyphs {
@@ -264,13 +265,13 @@ func measure(m []box) (textLine, bool) {
 	}
 	top := all.y0
 	for _, b := range m {
-		if float64(b.y0-top) <= 0.2*float64(all.h()) {
+		if float64(b.y0-top) <= 0.13*float64(all.h())+1 {
 			tall = max(tall, b.h())
 		}
 	}
 	var tops, bases []float64
 	for _, b := range m {
-		if float64(b.y0-top) <= 0.2*float64(all.h()) && float64(b.h()) >= 0.75*float64(tall) {
+		if float64(b.y0-top) <= 0.13*float64(all.h())+1 && float64(b.h()) >= 0.75*float64(tall) {
 			tops = append(tops, float64(b.y0))
 			bases = append(bases, float64(b.y1))
 		}
