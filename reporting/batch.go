@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -57,6 +59,11 @@ func WriteBatch(dir string, b Batch) error {
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("batch folder %s: %w", dir, err)
+	}
+	b.Inputs = slices.Clone(b.Inputs)
+	for i := range b.Inputs { // one file name that is no UTF-8 must not make a whole file unreadable
+		in := &b.Inputs[i]
+		in.Path, in.Error = strings.ToValidUTF8(in.Path, "\uFFFD"), strings.ToValidUTF8(in.Error, "\uFFFD")
 	}
 	pool := poolBatch(dir, &b)
 	files := []struct {

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,6 +100,18 @@ func TestSummariesAgreeWithTheResults(t *testing.T) {
 	require.Len(t, s.Rows, 4)
 	require.Contains(t, s.Statistics, "sphericity")
 	require.NotContains(t, string(text), "NaN")
+}
+
+func TestTheSummaryIsUTF8WhateverFilesAreCalled(t *testing.T) {
+	dir := t.TempDir()
+	name := "/data/bad\xff.tif"
+	require.NoError(t, WriteBatch(dir, Batch{Inputs: []BatchInput{{Path: name, Status: StatusFailed, Error: name + ": torn"}}}))
+	for _, file := range []string{SummaryCSVFile, SummaryJSONFile, ReportFile} {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		require.NoError(t, err)
+		require.True(t, utf8.Valid(text), file)
+		require.Contains(t, strings.ReplaceAll(string(text), `\ufffd`, "\uFFFD"), "/data/bad\uFFFD.tif", file)
+	}
 }
 
 func TestPoolingOneInputGivesThatInputsStatistics(t *testing.T) {
