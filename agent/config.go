@@ -162,6 +162,10 @@ func LoadConfig(path string, environ []string) (Config, error) {
 	}
 	for i := range c.Sources {
 		c.Sources[i].Path = underDir(dir, c.Sources[i].Path)
+		if within(c.DataDir, c.Sources[i].Path) {
+			return Config{}, fmt.Errorf("configuration %s: source %s watches %s inside data_dir %s, where aimsd writes; move one of them",
+				path, c.Sources[i].Name, c.Sources[i].Path, c.DataDir)
+		}
 	}
 	if c.Infer.Model != models.DefaultName {
 		c.Infer.Model = underDir(dir, c.Infer.Model)
@@ -194,6 +198,12 @@ func ParseConfig(data []byte, environ []string) (Config, error) {
 // oneLine folds yaml's list of errors into one line.
 func oneLine(err error) error {
 	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// within reports whether path is dir or lies in it.
+func within(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
 func underDir(dir, path string) string {

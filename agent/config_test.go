@@ -130,6 +130,11 @@ func TestRelativePathsAreTakenFromTheFilesFolder(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, "data"), c.DataDir)
 	require.Equal(t, filepath.Join(dir, "in"), c.Sources[0].Path)
 	require.Equal(t, filepath.Join(dir, "grains.onnx"), c.Infer.Model)
+	for source, inside := range map[string]bool{"data": true, "data/in": true, "data2": false, ".": false} {
+		require.NoError(t, os.WriteFile(path, []byte("data_dir: data\nsources:\n  - {name: a, path: "+source+"}\n"), 0o600))
+		_, err = LoadConfig(path, nil)
+		require.Equal(t, inside, err != nil, source)
+	}
 	_, err = LoadConfig(filepath.Join(dir, "missing.yaml"), nil)
 	require.ErrorContains(t, err, "missing.yaml")
 }

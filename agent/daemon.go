@@ -74,7 +74,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		d.pipeline.Run(workCtx, arrivals)
 	}()
 	<-gctx.Done()
-	d.Log.Info("stopping", zap.Duration("drain_at_most", drainTime))
+	d.Log.Info("stopping", zap.Float64("drain_at_most_s", drainTime.Seconds()))
 	timer := time.AfterFunc(drainTime, stopWork)
 	defer timer.Stop()
 	err = g.Wait()
