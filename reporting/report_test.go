@@ -170,6 +170,19 @@ func TestFewInputsGetLargePictures(t *testing.T) {
 	}
 }
 
+func TestObjectsThatNearlyFillTheirFrameArePointedOut(t *testing.T) {
+	input := func(path string, weights ...float32) BatchInput {
+		return BatchInput{
+			Path: path, Status: StatusOK, Result: &Result{Objects: len(weights)},
+			Sizes: Sizes{ECDPx: make([]float32, len(weights)), WeightML: weights},
+		}
+	}
+	require.Empty(t, heavyNote(&Batch{Inputs: []BatchInput{input("a.tif", 0, 1.1, 3.9)}}))
+	require.Equal(t, "2 objects are large for the frame, counted up to 128-fold by the border correction; "+
+		"look at the outlines or use a lower magnification: b.tif, c.tif.",
+		heavyNote(&Batch{Inputs: []BatchInput{input("a.tif", 1.1), input("b.tif", 4), input("d/c.tif", 1, 127.6)}}))
+}
+
 func TestNumbersReadWell(t *testing.T) {
 	for _, c := range []struct {
 		v    float64

@@ -13,6 +13,7 @@ const (
 	fewObjects     = 50  // measured objects below which percentiles are called indicative
 	smallShare     = 0.1 // share of objects below 50 px² from which shapes are called uncertain
 	namesInWarning = 4
+	heavyWeight    = 4 // Miles-Lantuejoul weight from which an object is called large for its frame
 )
 
 // warnings are what a reader must know before using the numbers.
@@ -31,6 +32,9 @@ func warnings(b *Batch, p *pool) []string {
 	if n := p.stat(0).N; n > 0 && n < fewObjects {
 		out = append(out, fmt.Sprintf("The distribution rests on only %s: D10 and D90 are indicative.", plural(n, "object")))
 	}
+	if note := heavyNote(b); note != "" {
+		out = append(out, note)
+	}
 	if n := p.objects - p.edge; n > 0 && float64(p.smallObjects) > smallShare*float64(n) {
 		out = append(out, fmt.Sprintf("%s of %s measured objects cover fewer than 50 px: their shape values say little; use a higher magnification.",
 			count(p.smallObjects), count(n)))
@@ -39,6 +43,30 @@ func warnings(b *Batch, p *pool) []string {
 		out = append(out, "The run was still open when this report was written.")
 	}
 	return out
+}
+
+// heavyNote points out objects so large for their frame that the border correction counts them many times:
+// right on average over many frames, but one wrong outline then moves every percentile.
+func heavyNote(b *Batch) string {
+	n, most := 0, float32(0)
+	var paths []string
+	for i := range b.Inputs {
+		in := &b.Inputs[i]
+		before := n
+		for _, w := range in.Sizes.WeightML {
+			if w >= heavyWeight {
+				n, most = n+1, max(most, w)
+			}
+		}
+		if n > before {
+			paths = append(paths, in.Path)
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s large for the frame, counted up to %s-fold by the border correction; look at the outlines or use a lower magnification: %s.",
+		plural(n, "object")+" "+isAre(n), significant(float64(most), 2), someNames(paths))
 }
 
 func wasWere(n int) string {
