@@ -71,8 +71,9 @@ func (p *plane) examine(a, b edge) (candidate, bool) {
 		return candidate{}, false
 	}
 	s0, s1 := max(a.x0, b.x0), min(a.x1, b.x1)
-	prof := p.profile(r0, r1)
-	level := median(prof[s0:s1])
+	lo, hi := max(0, 2*s0-s1-64), min(p.w, 2*s1-s0+64)
+	prof := p.profile(r0, r1, lo, hi)
+	level := median(prof[s0-lo : s1-lo])
 	up := p.outside(s0, s1, int(math.Floor(top))-2, -1)
 	down := p.outside(s0, s1, int(math.Ceil(bottom))+1, 1)
 	back := (up + down) / 2
@@ -87,17 +88,18 @@ func (p *plane) examine(a, b edge) (candidate, bool) {
 	if !(contrast >= 12) {
 		return candidate{}, false
 	}
-	c := candidate{y0: top, y1: bottom, level: level, back: back}
-	l, okL := walk(prof, s0+(s1-s0)/4, -1, level, back)
-	r, okR := walk(prof, s1-(s1-s0)/4-1, 1, level, back)
-	if r-l+1 < minBarPx || overlap(l, r+1, s0, s1) < 0.5 {
-		return candidate{}, false
-	}
-	c.x0, c.x1 = float64(l), float64(r+1)
+	c := candidate{y0: top, y1: bottom, level: level, back: back, style: StyleSolid}
+	l, okL := walk(prof, s0-lo+(s1-s0)/4, -1, level, back)
+	r, okR := walk(prof, s1-lo-(s1-s0)/4-1, 1, level, back)
 	dev := 0.0
 	for _, v := range prof[l : r+1] {
 		dev += min(math.Abs(v-level)/contrast, 1)
 	}
+	l, r = l+lo, r+lo
+	if r-l+1 < minBarPx || overlap(l, r+1, s0, s1) < 0.5 {
+		return candidate{}, false
+	}
+	c.x0, c.x1 = float64(l), float64(r+1)
 	flat := 1 - 3*dev/float64(r+1-l)
 	if flat <= 0 || c.y1-c.y0 > 0.7*c.length() {
 		return candidate{}, false
@@ -119,11 +121,11 @@ func (p *plane) examine(a, b edge) (candidate, bool) {
 	return c, true
 }
 
-// profile is the mean of rows r0..r1-1, column by column.
-func (p *plane) profile(r0, r1 int) []float64 {
-	out := make([]float64, p.w)
+// profile is the mean of rows r0..r1-1 over columns x0..x1-1, column by column.
+func (p *plane) profile(r0, r1, x0, x1 int) []float64 {
+	out := make([]float64, x1-x0)
 	for y := r0; y < r1; y++ {
-		for x, v := range p.row(y) {
+		for x, v := range p.row(y)[x0:x1] {
 			out[x] += float64(v)
 		}
 	}

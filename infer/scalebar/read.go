@@ -44,12 +44,15 @@ const (
 
 // Thresholds of the decision.
 const (
-	minConfidence  = 0.35
-	minBareQuality = 0.75
-	enoughScore    = 0.6
-	maxTextTries   = 40
-	maxReadNmPerPx = 1e5
-	minReadNmPerPx = 1e-4
+	minConfidence   = 0.45
+	maxRival        = 0.4 // of the confidence, for another reading of the same text
+	minBareQuality  = 0.75
+	enoughScore     = 0.6
+	maxTextTries    = 60
+	linesPerMask    = 8
+	firstCandidates = 3
+	maxReadNmPerPx  = 1e5
+	minReadNmPerPx  = 1e-4
 )
 
 // match is a label read beside a candidate.
@@ -74,20 +77,7 @@ func Read(img Image) (Result, error) {
 	cands := findBars(p)
 	cands = append(findRulers(p), cands...)
 	s := search{p: p, net: net, cache: map[textLine][]reading{}}
-	var lines []textLine
-	best := 0.0
-	for k := range cands {
-		found := s.lines(&cands[k])
-		lines = append(lines, found...)
-		for _, l := range found {
-			for _, m := range s.match(nil, &cands[k], l) {
-				best = max(best, m.score)
-			}
-		}
-		if k >= 1 && best > enoughScore {
-			break
-		}
-	}
+	lines := s.collect(cands)
 	var matches []match
 	for k := range cands {
 		for _, l := range lines {
@@ -100,7 +90,7 @@ func Read(img Image) (Result, error) {
 		bar := img.measureBar(*m.cand, f)
 		nm := m.label.Nanometres() / bar.LengthPx
 		conf := m.label.p
-		if conf >= minConfidence && nm >= minReadNmPerPx && nm <= maxReadNmPerPx {
+		if conf >= minConfidence && s.rival(m) < maxRival*conf && nm >= minReadNmPerPx && nm <= maxReadNmPerPx {
 			bar.Label, bar.Confidence = &m.label.Label, conf
 			bar.TextBox = rect(m.line.box, f)
 			return Result{Bar: bar}, nil
@@ -142,11 +132,44 @@ type search struct {
 	tries int
 }
 
+// collect finds lines that read as labels beside the candidates. It stops when one leaves no doubt.
+func (s *search) collect(cands []candidate) []textLine {
+	var lines []textLine
+	best := 0.0
+	for k := range cands {
+		c := &cands[k]
+		kinds := maskKinds
+		if k >= firstCandidates {
+			if best > enoughScore || c.quality < 0.15 {
+				break
+			}
+			kinds = 2
+		}
+		own := 0.0
+		for kind := range kinds {
+			found := s.lines(c, kind)
+			lines = append(lines, found...)
+			for _, l := range found {
+				for _, m := range s.match(nil, c, l) {
+					own = max(own, m.score)
+				}
+			}
+			if own > enoughScore {
+				break
+			}
+		}
+		if best = max(best, own); best > enoughScore && k >= 1 {
+			break
+		}
+	}
+	return lines
+}
+
 // lines finds the lines beside one candidate that read as a label.
-func (s *search) lines(c *candidate) []textLine {
+func (s *search) lines(c *candidate, kind int) []textLine {
 	p := s.p
-	wx := max(0.5*c.length(), 0.3*float64(p.w), 100)
-	wy := max(60, 0.17*float64(p.h))
+	wx := max(0.5*c.length(), min(0.3*float64(p.w), 320), 100)
+	wy := max(60, min(0.17*float64(p.h), 160))
 	win := box{int(c.x0 - wx), int(c.y0 - wy), int(c.x1 + wx), int(c.y1 + wy)}
 	hide := box{int(c.x0) - 1, int(math.Floor(c.y0)), int(c.x1) + 2, int(math.Ceil(c.y1))}
 	type ranked struct {
@@ -154,15 +177,15 @@ func (s *search) lines(c *candidate) []textLine {
 		near float64
 	}
 	var order []ranked
-	for _, l := range p.findLines(win, hide, c.level, c.back) {
-		if n := c.nearness(l); n > 0.05 {
+	for _, l := range p.findLines(win, hide, c.level, c.back, kind) {
+		if n := c.nearness(l); n > 0.2 {
 			order = append(order, ranked{l, n})
 		}
 	}
 	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(b.near, a.near) })
 	var out []textLine
 	for k, l := range order {
-		if k >= 14 {
+		if k >= linesPerMask {
 			break
 		}
 		if _, known := s.cache[l.textLine]; known {
@@ -192,6 +215,16 @@ func (s *search) match(out []match, c *candidate, l textLine) []match {
 	return out
 }
 
+// rival is the probability of the next best length that the same line could state.
+func (s *search) rival(m match) float64 {
+	for _, r := range s.cache[m.line] {
+		if math.Abs(r.Nanometres()/m.label.Nanometres()-1) > 1e-9 {
+			return r.p
+		}
+	}
+	return 0
+}
+
 // read decodes a line.
 func (s *search) read(l textLine) []reading {
 	if r, ok := s.cache[l]; ok {
@@ -201,8 +234,13 @@ func (s *search) read(l textLine) []reading {
 		return nil
 	}
 	s.tries++
-	line, cols := s.p.crop(l, 0.35)
-	r := decode(s.net.run(line, cols))
+	plain, cut, cols := s.p.crop(l, 0.35)
+	r := decode(s.net.run(plain, cols))
+	if cut != nil && (len(r) == 0 || r[0].p < 0.9) {
+		if c := decode(s.net.run(cut, cols)); len(c) > 0 && (len(r) == 0 || c[0].p > r[0].p) {
+			r = c
+		}
+	}
 	s.cache[l] = r
 	return r
 }

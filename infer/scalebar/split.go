@@ -20,7 +20,7 @@ func (p *plane) across(c *candidate, l textLine) (candidate, bool) {
 	if r1 <= r0 {
 		return candidate{}, false
 	}
-	prof := p.profile(r0, r1)
+	prof := p.profile(r0, r1, 0, p.w)
 	// The label's far side, then the margin that it keeps on this one.
 	from := float64(l.x1) + gap
 	if dir < 0 {

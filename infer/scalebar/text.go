@@ -22,6 +22,7 @@ type textLine struct {
 	top, base float64
 	bright    bool
 	glyphs    int
+	floor     float64 // grey level that separated the glyphs from the rest
 }
 
 func (l textLine) size() float64 { return l.base - l.top }
@@ -33,43 +34,42 @@ const (
 	minDotPx   = 2
 )
 
+// maskKinds are the ways to tell text from ground, the likeliest first: thresholds between the ground's and the
+// bar's grey level, then the one that splits the window's grey levels best, with text like the bar and unlike it.
+const maskKinds = 5
+
 // findLines groups what is darker or brighter than a threshold within win into lines of text. Pixels of hide
-// count as background. Several thresholds are tried; near-identical lines are kept once.
-func (p *plane) findLines(win, hide box, level, back float64) []textLine {
+// count as background. Near-identical lines are kept once.
+func (p *plane) findLines(win, hide box, level, back float64, kind int) []textLine {
 	win = box{max(win.x0, 0), max(win.y0, 0), min(win.x1, p.w), min(win.y1, p.h)}
 	if win.w() < 8 || win.h() < 6 {
 		return nil
 	}
-	var out []textLine
-	seen := map[[2]int]bool{}
-	try := func(threshold float64, bright bool) {
-		t := int(math.Round(threshold))
-		key := [2]int{t, 0}
-		if bright {
-			key[1] = 1
-		}
-		if t <= 0 || t >= 255 || seen[key] {
-			return
-		}
-		seen[key] = true
-		glyphs := p.glyphs(win, hide, uint8(t), bright)
-		for _, gap := range []float64{0.5, 0.7, 0.95, 1.5} {
-			for _, l := range group(glyphs, gap) {
-				if l.x0 == win.x0 && win.x0 > 0 || l.x1 == win.x1 && win.x1 < p.w || l.y0 == win.y0 && win.y0 > 0 || l.y1 == win.y1 && win.y1 < p.h {
-					continue // cut by the window
-				}
-				l.bright = bright
-				out = appendLine(out, l)
-			}
-		}
-	}
 	bright := level > back
-	for _, f := range []float64{0.6, 0.4, 0.85} {
-		try(back+f*(level-back), bright)
+	var threshold float64
+	switch kind {
+	case 0, 1, 2:
+		threshold = back + []float64{0.6, 0.85, 0.4}[kind]*(level-back)
+	case 3:
+		threshold = p.otsu(win)
+	default:
+		threshold, bright = p.otsu(win), !bright
 	}
-	o := p.otsu(win)
-	try(o, bright)
-	try(o, !bright)
+	threshold = math.Round(threshold)
+	if threshold <= 0 || threshold >= 255 {
+		return nil
+	}
+	glyphs := p.glyphs(win, hide, uint8(threshold), bright)
+	var out []textLine
+	for _, gap := range []float64{0.5, 0.7, 0.95, 1.5} {
+		for _, l := range group(glyphs, gap) {
+			if l.x0 == win.x0 && win.x0 > 0 || l.x1 == win.x1 && win.x1 < p.w || l.y0 == win.y0 && win.y0 > 0 || l.y1 == win.y1 && win.y1 < p.h {
+				continue // cut by the window
+			}
+			l.bright, l.floor = bright, threshold
+			out = appendLine(out, l)
+		}
+	}
 	return out
 }
 
@@ -290,11 +290,13 @@ func measure(m []box) (textLine, bool) {
 	return l, l.size() >= minGlyphPx && w >= 1.2*l.size() && w <= 16*l.size() && 3*standing >= 2*len(m) && len(m) <= 24
 }
 
-// crop resamples a line to the reader's rows. pad is the margin on either side in units of the digits' height.
-func (p *plane) crop(l textLine, pad float64) ([]uint8, int) {
+// crop resamples a line to the reader's rows: stretched grey levels, and their number of columns. Where the
+// ground is uneven it adds a second picture from which the grey levels on the ground's side are cut: burned-in text
+// is of one grey level, what is behind it is not. pad is the margin on either side, in units of the digits' height.
+func (p *plane) crop(l textLine, pad float64) (plain, cut []uint8, cols int) {
 	z := (lineBase - lineTop) / l.size()
 	xa := float64(l.x0) - pad*l.size()
-	cols := int(math.Round((float64(l.w())+2*pad*l.size())*z/4)) * 4
+	cols = int(math.Round((float64(l.w())+2*pad*l.size())*z/4)) * 4
 	cols = min(max(cols, lineRows), maxLineCols)
 	ya := l.top - lineTop/z
 	n := max(1, int(math.Ceil(1/z)))
@@ -313,7 +315,21 @@ func (p *plane) crop(l textLine, pad float64) ([]uint8, int) {
 			out[y*cols+x] = s
 		}
 	}
-	return stretch(out), cols
+	plain = stretch(out)
+	floor := l.floor
+	if !l.bright {
+		floor = 255 - floor
+	}
+	s := slices.Clone(out)
+	slices.Sort(s)
+	top, ground := s[len(s)*98/100], s[len(s)*6/10]
+	if floor -= 0.5 * (top - floor); l.floor <= 0 || ground <= floor || top-floor < 4 {
+		return plain, nil, cols
+	}
+	for k, v := range out {
+		out[k] = max(v, floor)
+	}
+	return plain, stretch(out), cols
 }
 
 // stretch maps the 2nd and 98th percentile to 32 and 224.

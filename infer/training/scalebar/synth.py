@@ -156,11 +156,11 @@ class Maker:
             a = a + g
         return np.clip(a, 0, 255)
 
-    def draw(self, text):
+    def draw(self, text, tiny=False):
         """Coverage of text (float 0..1) and the digits' top and baseline rows, or None."""
         r = self.r
         path = r.choice(self.fonts)
-        size = int(r.choice([r.uniform(8, 16), r.uniform(12, 40)]))
+        size = int(r.choice([r.uniform(8, 16), r.uniform(12, 40)])) if not tiny else r.randint(11, 20)
         f = self.font(path, size)
         _, t0, _, b0 = f.getbbox("0")
         pad = max(8, size)
@@ -190,14 +190,15 @@ class Maker:
         while True:
             k = r.random()
             text = label(r) if k < 0.78 else junk(r) if k < 0.95 else ""
-            got = self.draw(text or "000")
+            tiny = r.random() < 0.25  # a panel's small print in a reduced figure
+            got = self.draw(text or "000", tiny)
             if got is not None:
                 break
         a, top, base, x0, x1, size = got
         if not text:
             a = a * 0
         h = base - top
-        bg = self.background(*a.shape)
+        bg = self.background(*a.shape) if not tiny else np.clip(n.normal(r.uniform(0, 60), r.uniform(0, 6), a.shape), 0, 255).astype(np.float32)
         bright = r.random() < 0.6
         fg = r.choice([255.0, 255.0, r.uniform(120, 255)])
         local = bg[top:base, x0:x1]
@@ -228,10 +229,12 @@ class Maker:
             im[y:y + th, :max(0, x0 - g)] = fg
             im[y:y + th, x1 + g:] = fg
         # The rest of the way a figure takes: resampling, compression.
-        if r.random() < 0.5:
+        if not tiny and r.random() < 0.5:
             im = cv2.GaussianBlur(im, (0, 0), r.uniform(0.3, 1.0) * max(1.0, h / 16))
         s = r.choice([1.0, r.uniform(0.5, 1.0), r.uniform(0.8, 1.6)])
-        s = max(s, 5.0 / h)
+        if tiny:
+            s = r.uniform(0.45, 1.0)
+        s = max(s, 5.5 / h)
         if s != 1.0:
             im = cv2.resize(im, None, fx=s, fy=s, interpolation=r.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
         if r.random() < 0.25:
