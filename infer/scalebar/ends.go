@@ -64,6 +64,13 @@ func (m Image) end(x, far float64, dir, r0, r1, reach int) float64 {
 	level := median(v[:max(1, at-2)])
 	outA, outB := min(at+2, n-1), min(at+2+max(2, reach/2), n)
 	back := median(v[outA:outB])
+	// An outline right outside is what the bar ends at, not the ground beyond it.
+	ground := back
+	for _, u := range v[min(at, n-1):min(at+5, n)] {
+		if d := math.Abs(u - level); (u-level)*(ground-level) > 0 && d > 1.2*math.Abs(ground-level) && d > math.Abs(back-level) {
+			back = u
+		}
+	}
 	if level == back {
 		return x
 	}

@@ -47,7 +47,7 @@ const (
 	minConfidence   = 0.45
 	maxRival        = 0.4 // of the confidence, for another reading of the same text
 	minBareQuality  = 0.75
-	enoughScore     = 0.6
+	enoughScore     = 0.55
 	maxTextTries    = 60
 	linesPerMask    = 8
 	firstCandidates = 3
@@ -88,10 +88,13 @@ func Read(img Image) (Result, error) {
 	if len(matches) > 0 {
 		m := matches[0]
 		bar := img.measureBar(*m.cand, f)
-		nm := m.label.Nanometres() / bar.LengthPx
-		conf := m.label.p
-		if conf >= minConfidence && s.rival(m) < maxRival*conf && nm >= minReadNmPerPx && nm <= maxReadNmPerPx {
-			bar.Label, bar.Confidence = &m.label.Label, conf
+		rs := s.confirm(m.line)
+		rival := 0.0
+		if len(rs) > 1 {
+			rival = rs[1].p
+		}
+		if len(rs) > 0 && rs[0].p >= needed(m, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) {
+			bar.Label, bar.Confidence = &rs[0].Label, rs[0].p
 			bar.TextBox = rect(m.line.box, f)
 			return Result{Bar: bar}, nil
 		}
@@ -112,6 +115,21 @@ func Read(img Image) (Result, error) {
 	bar := img.measureBar(*bare, f)
 	bar.Confidence = bare.quality
 	return Result{Bar: bar, Reason: ReasonNoText}, nil
+}
+
+// needed is the confidence that a label needs: more for the ångström, whose letter is read into texture most
+// easily, and beside a bar that is hardly one.
+func needed(m match, l Label) float64 {
+	if l.Unit == "A" || m.cand.quality < 0.4 {
+		return 0.8
+	}
+	return minConfidence
+}
+
+// plausible tells whether a label gives a scale that an electron microscope has.
+func plausible(l Label, b *Bar) bool {
+	nm := l.Nanometres() / b.LengthPx
+	return nm >= minReadNmPerPx && nm <= maxReadNmPerPx
 }
 
 // plain tells whether a candidate is believed without text: a flat slim bar clear of the borders.
@@ -206,23 +224,15 @@ func (s *search) match(out []match, c *candidate, l textLine) []match {
 	}
 	if whole, ok := s.p.across(c, l); ok {
 		c, near = &whole, 1
+	} else if c.x0 < 1.5 || c.x1 > float64(s.p.w)-1.5 {
+		near *= 0.6 // a panel's border rather than a bar
 	}
 	for _, r := range s.cache[l] {
 		if r.p > 0.02 {
-			out = append(out, match{c, l, r, r.p * near * (0.3 + 0.7*c.quality)})
+			out = append(out, match{c, l, r, r.p * near * (0.1 + 0.9*c.quality)})
 		}
 	}
 	return out
-}
-
-// rival is the probability of the next best length that the same line could state.
-func (s *search) rival(m match) float64 {
-	for _, r := range s.cache[m.line] {
-		if math.Abs(r.Nanometres()/m.label.Nanometres()-1) > 1e-9 {
-			return r.p
-		}
-	}
-	return 0
 }
 
 // read decodes a line.
@@ -234,13 +244,7 @@ func (s *search) read(l textLine) []reading {
 		return nil
 	}
 	s.tries++
-	plain, cut, cols := s.p.crop(l, 0.35)
-	r := decode(s.net.run(plain, cols))
-	if cut != nil && (len(r) == 0 || r[0].p < 0.9) {
-		if c := decode(s.net.run(cut, cols)); len(c) > 0 && (len(r) == 0 || c[0].p > r[0].p) {
-			r = c
-		}
-	}
+	r := s.look(l, 0.35)
 	s.cache[l] = r
 	return r
 }

@@ -22,7 +22,6 @@ type textLine struct {
 	top, base float64
 	bright    bool
 	glyphs    int
-	floor     float64 // grey level that separated the glyphs from the rest
 }
 
 func (l textLine) size() float64 { return l.base - l.top }
@@ -66,7 +65,7 @@ func (p *plane) findLines(win, hide box, level, back float64, kind int) []textLi
 			if l.x0 == win.x0 && win.x0 > 0 || l.x1 == win.x1 && win.x1 < p.w || l.y0 == win.y0 && win.y0 > 0 || l.y1 == win.y1 && win.y1 < p.h {
 				continue // cut by the window
 			}
-			l.bright, l.floor = bright, threshold
+			l.bright = bright
 			out = appendLine(out, l)
 		}
 	}
@@ -316,14 +315,11 @@ func (p *plane) crop(l textLine, pad float64) (plain, cut []uint8, cols int) {
 		}
 	}
 	plain = stretch(out)
-	floor := l.floor
-	if !l.bright {
-		floor = 255 - floor
-	}
 	s := slices.Clone(out)
 	slices.Sort(s)
-	top, ground := s[len(s)*98/100], s[len(s)*6/10]
-	if floor -= 0.5 * (top - floor); l.floor <= 0 || ground <= floor || top-floor < 4 {
+	low, top, ground := s[len(s)*2/100], s[len(s)*98/100], s[len(s)*6/10]
+	floor := top - 0.3*(top-low)
+	if ground < low+0.35*(top-low) {
 		return plain, nil, cols
 	}
 	for k, v := range out {

@@ -1,0 +1,53 @@
+package scalebar
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// sure is the probability from which a single look at a line is enough.
+const sure = 0.97
+
+// confirm reads a line again in slightly different crops and averages the probabilities: what only one crop
+// says is not certain. It returns the readings, the most probable first.
+func (s *search) confirm(l textLine) []reading {
+	first := s.read(l)
+	if len(first) > 0 && first[0].p >= sure {
+		return first
+	}
+	h := l.size()
+	all := [][]reading{first}
+	for _, d := range [][3]float64{{-0.08, 0, 0.35}, {0, 0.08, 0.35}, {0.05, -0.05, 0.3}, {-0.05, 0.05, 0.5}} {
+		k := l
+		k.top += d[0] * h
+		k.base += d[1] * h
+		all = append(all, s.look(k, d[2]))
+	}
+	var out []reading
+	for _, rs := range all {
+		for _, r := range rs {
+			r.p /= float64(len(all))
+			k := slices.IndexFunc(out, func(o reading) bool { return math.Abs(o.Nanometres()/r.Nanometres()-1) < 1e-9 })
+			if k >= 0 {
+				out[k].p += r.p
+			} else {
+				out = append(out, r)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b reading) int { return cmp.Compare(b.p, a.p) })
+	return out
+}
+
+// look decodes one crop of a line, in both its pictures.
+func (s *search) look(l textLine, pad float64) []reading {
+	plain, cut, cols := s.p.crop(l, pad)
+	r := decode(s.net.run(plain, cols))
+	if cut != nil && (len(r) == 0 || r[0].p < 0.9) {
+		if c := decode(s.net.run(cut, cols)); len(c) > 0 && (len(r) == 0 || c[0].p > r[0].p) {
+			return c
+		}
+	}
+	return r
+}
