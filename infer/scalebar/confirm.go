@@ -51,3 +51,41 @@ func (s *search) look(l textLine, pad float64) []reading {
 	}
 	return r
 }
+
+// alone tells whether a label begins its word: no character stands within a digit's height before it, as the 6
+// does before the 8 of "6.8 mm".
+func (s *search) alone(l textLine, want Label) bool {
+	l.x0 -= int(0.75 * l.size())
+	plain, cut, cols := s.p.crop(l, 0.35)
+	for _, line := range [][]uint8{plain, cut} {
+		if line == nil {
+			continue
+		}
+		text := greedy(s.net.run(line, cols))
+		for k := 1; k < len(text); k++ {
+			if got, ok := ParseLabel(text[k:]); ok && math.Abs(got.Nanometres()/want.Nanometres()-1) < 1e-9 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// greedy is the best path's text, without what is less likely than not.
+func greedy(rows [][]float32) string {
+	var out []byte
+	last := 0
+	for _, row := range rows {
+		best := 0
+		for k, v := range row {
+			if v > row[best] {
+				best = k
+			}
+		}
+		if best != last && best > 0 && row[best] > -0.5 {
+			out = append(out, classes[best-1])
+		}
+		last = best
+	}
+	return string(out)
+}

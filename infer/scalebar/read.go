@@ -93,7 +93,8 @@ func Read(img Image) (Result, error) {
 		if len(rs) > 1 {
 			rival = rs[1].p
 		}
-		if len(rs) > 0 && rs[0].p >= needed(m, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) {
+		if len(rs) > 0 && rs[0].p >= needed(m, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
+			(m.cand.style == StyleSplit || s.alone(m.line, rs[0].Label)) {
 			bar.Label, bar.Confidence = &rs[0].Label, rs[0].p
 			bar.TextBox = rect(m.line.box, f)
 			return Result{Bar: bar}, nil
