@@ -6,35 +6,32 @@ import (
 	"github.com/uni-aims/aimsd/cuda"
 )
 
-// stretch is a horizontal stretch of an object's pixels at its level: x0 inclusive, x1 exclusive.
+// stretch is a horizontal stretch of an object's pixels: x0 inclusive, x1 exclusive.
 type stretch struct{ y, x0, x1 int32 }
 
-// level is one image scale with its segments.
+// level is the objects found at one image scale, at full size.
 type level struct {
-	scale float64
-	w, h  int
-	// xs[i] and ys[i] are the first full-size column and row that level column or row i covers.
-	xs, ys  []int
-	offsets []int // label l's stretches are runs[offsets[l]:offsets[l+1]]
-	runs    []stretch
+	scale   float64
+	w, h    int       // px at the scale itself
+	offsets []int     // label l's stretches are runs[offsets[l]:offsets[l+1]]
+	runs    []stretch // in raster order
 }
 
 // candidate is an object found at one scale, offered for the result.
 type candidate struct {
 	level *level
 	label int32
-	area  float64 // full-size px
+	area  float64 // px
 	score float64
 }
 
-// newLevel indexes a label image of scale by its objects' stretches, for a frame of width x height px.
+// newLevel indexes the segments of an image scale by their stretches in a frame of width x height px.
 func newLevel(scale float64, seg *cuda.Segments, width, height int) *level {
-	l := &level{scale: scale, w: seg.Width, h: seg.Height, xs: cells(seg.Width, width), ys: cells(seg.Height, height)}
-	n := len(seg.Objects)
-	counts := make([]int, n+2)
+	labels := enlarge(seg.Labels, seg.Width, seg.Height, width, height)
+	l := &level{scale: scale, w: seg.Width, h: seg.Height}
 	each := func(fn func(label int32, s stretch)) {
-		for y := range seg.Height {
-			row := seg.Labels[y*seg.Width:][:seg.Width]
+		for y := range height {
+			row := labels[y*width:][:width]
 			for x := 0; x < len(row); {
 				v, x0 := row[x], x
 				for x < len(row) && row[x] == v {
@@ -46,28 +43,18 @@ func newLevel(scale float64, seg *cuda.Segments, width, height int) *level {
 			}
 		}
 	}
-	each(func(label int32, _ stretch) { counts[label+1]++ })
-	for i := 1; i < len(counts); i++ {
-		counts[i] += counts[i-1]
+	next := make([]int, len(seg.Objects)+2)
+	each(func(label int32, _ stretch) { next[label+1]++ })
+	for i := 1; i < len(next); i++ {
+		next[i] += next[i-1]
 	}
-	l.offsets = append([]int(nil), counts...)
-	l.runs = make([]stretch, counts[n+1])
-	next := counts
+	l.offsets = append([]int(nil), next...)
+	l.runs = make([]stretch, next[len(next)-1])
 	each(func(label int32, s stretch) {
 		l.runs[next[label]] = s
 		next[label]++
 	})
 	return l
-}
-
-// cells returns the first full-size coordinate of each of n cells over size px, and size at the end:
-// nearest-neighbour enlargement, cell = floor(coordinate*n/size).
-func cells(n, size int) []int {
-	c := make([]int, n+1)
-	for i := range c {
-		c[i] = (i*size + n - 1) / n
-	}
-	return c
 }
 
 // stretches returns a label's stretches.
@@ -84,9 +71,11 @@ func (l *level) candidates(objects []cuda.Object, p FuseParams) []candidate {
 		}
 		c := candidate{level: l, label: int32(i + 1), score: score}
 		for _, s := range l.stretches(c.label) {
-			c.area += float64((l.ys[s.y+1] - l.ys[s.y]) * (l.xs[s.x1] - l.xs[s.x0]))
+			c.area += float64(s.x1 - s.x0)
 		}
-		out = append(out, c)
+		if c.area > 0 {
+			out = append(out, c)
+		}
 	}
 	return out
 }

@@ -86,13 +86,10 @@ func unexplained(cands []candidate, width, height int, p FuseParams) []candidate
 	return kept
 }
 
-// rows calls fn for every full-size stretch of the candidate: indices from..to-1 of a width-wide image.
+// rows calls fn for every stretch of the candidate: indices from..to-1 of a width-wide image.
 func (c candidate) rows(width int, fn func(from, to int)) {
-	l := c.level
-	for _, s := range l.stretches(c.label) {
-		x0, x1 := l.xs[s.x0], l.xs[s.x1]
-		for y := l.ys[s.y]; y < l.ys[s.y+1]; y++ {
-			fn(y*width+x0, y*width+x1)
-		}
+	for _, s := range c.level.stretches(c.label) {
+		at := int(s.y) * width
+		fn(at+int(s.x0), at+int(s.x1))
 	}
 }

@@ -17,8 +17,8 @@ func requireSameObjects(t *testing.T, what string, a, b []int32) {
 	require.GreaterOrEqual(t, float64(tp), 0.995*float64(max(na, nb)), what)
 }
 
-// enlarge repeats mirrored copies of an image until it is w x h px: real texture without a step at the joins.
-func enlarge(m Image, w, h int) Image {
+// repeated repeats mirrored copies of an image until it is w x h px: real texture without a step at the joins.
+func repeated(m Image, w, h int) Image {
 	out := Image{Width: w, Height: h, Stride: w, Gray8: make([]uint8, w*h)}
 	for y := range h {
 		src := m.Gray8[fold(y, m.Height)*m.Stride:]
@@ -58,7 +58,7 @@ func TestObjectsDoNotDependOnWhereTheTilesLie(t *testing.T) {
 	seg := openSegmenter(t)
 	read := func(set, name string) Image { return readGray(t, filepath.Join(dir, set, "img", name+".png")) }
 	for name, m := range map[string]Image{
-		"powder":                    enlarge(read("ampis_powder", "Sc1Tile_001-001-000_0-000"), 2048, 1400),
+		"powder":                    repeated(read("ampis_powder", "Sc1Tile_001-001-000_0-000"), 2048, 1400),
 		"objects larger than tiles": magnify(read("emps", "f73d0ac26a"), 4),
 	} {
 		labels := func(tile, shift int) []int32 {
