@@ -38,7 +38,8 @@ type item struct {
 	analysis *Analysis
 }
 
-// Run analyses the inputs and writes the folder. It returns a failedError when an input failed.
+// Run analyses the inputs and writes the folder. It returns a failedError when an input failed. When ctx
+// ends, the report covers what was done until then, and the failedError says so.
 func (b *batch) Run(ctx context.Context, inputs []input) error {
 	out := &reporting.OutputFolder{Dir: b.Dir, EncodeLabels: tiff.EncodeLabels}
 	if err := out.Open(); err != nil {
@@ -50,7 +51,7 @@ func (b *batch) Run(ctx context.Context, inputs []input) error {
 	defer bar.done()
 	for _, in := range inputs {
 		if in.err == nil {
-			out.Reserve(filepath.Base(in.path), in.path)
+			out.Reserve(filepath.Base(in.path), fullPath(in.path))
 		}
 	}
 	decoded := make(chan item, 1)
@@ -60,7 +61,7 @@ func (b *batch) Run(ctx context.Context, inputs []input) error {
 	var entries []reporting.BatchInput
 	objects, failed := 0, 0
 	for it := range analysed {
-		entry := b.write(ctx, out, it)
+		entry := b.write(context.WithoutCancel(ctx), out, it) // what is analysed is kept
 		if entry.Status != reporting.StatusOK {
 			failed++
 			bar.line(b.Stderr, "aimsd: %s", entry.Error)
@@ -71,11 +72,16 @@ func (b *batch) Run(ctx context.Context, inputs []input) error {
 		}
 		entries = append(entries, entry)
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("stopped after %d of %d inputs: %w", len(entries), len(inputs), err)
-	}
 	bar.done()
-	run.ClosedAt, run.Reason = b.Now().UTC(), "end"
+	var interrupted error
+	run.ClosedAt, run.Reason = b.Now().UTC(), closedByEnd
+	if len(entries) < len(inputs) {
+		run.Reason = closedByStop
+		interrupted = failedError{fmt.Sprintf("interrupted after %d of %s; run it again for the rest", len(entries), plural(len(inputs), "input"))}
+	}
+	if len(entries) == 0 {
+		return interrupted
+	}
 	err := reporting.WriteBatch(b.Dir, reporting.Batch{
 		Run: run, Version: b.Analyser.Version, ConfigHash: b.Analyser.ConfigHash, Mode: b.Mode,
 		Model: b.Analyser.Model, Generated: b.Now().UTC(), Inputs: entries,
@@ -85,6 +91,9 @@ func (b *batch) Run(ctx context.Context, inputs []input) error {
 	}
 	fmt.Fprintf(b.Stdout, "%s, %s; report: %s\n", plural(len(entries)-failed, "image"), plural(objects, "object"),
 		filepath.Join(b.Dir, reporting.ReportFile))
+	if interrupted != nil {
+		return interrupted
+	}
 	if failed > 0 {
 		return failedError{fmt.Sprintf("%d of %s failed; see %s", failed, plural(len(entries), "input"),
 			filepath.Join(b.Dir, reporting.SummaryCSVFile))}
@@ -147,14 +156,41 @@ func (b *batch) write(ctx context.Context, out *reporting.OutputFolder, it item)
 	err := it.err
 	if err == nil {
 		defer it.frame.Release()
-		entry.Folder, err = writeAnalysis(ctx, out, it.path, it.analysis, it.decode)
+		entry.Folder, err = writeAnalysis(ctx, out, fullPath(it.path), it.analysis, it.decode)
+	}
+	if err == nil {
+		entry.Result, err = resultOfInput(it)
 	}
 	if err != nil {
 		entry.Status, entry.Error = reporting.StatusFailed, oneLine(err).Error()
 		return entry
 	}
-	entry.Result, entry.Sizes = it.analysis.Result, it.analysis.sizes()
+	entry.Sizes = it.analysis.sizes()
 	return entry
+}
+
+// resultOfInput is the result as the summary tells it: beside the input's path stands the input's hash, also
+// where the image is another file than the labels measured.
+func resultOfInput(it item) (*reporting.Result, error) {
+	res := it.analysis.Result
+	if it.frame.Path == it.path {
+		return res, nil
+	}
+	sum, err := fileSHA256(it.path)
+	if err != nil {
+		return nil, err
+	}
+	own := *res
+	own.Image.Path, own.Image.SHA256 = it.path, sum
+	return &own, nil
+}
+
+// fullPath identifies an input whatever folder the program is started in.
+func fullPath(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // writeAnalysis writes a frame's folder and completes its timings. The id, a path where there is one, says
@@ -165,8 +201,10 @@ func writeAnalysis(ctx context.Context, out *reporting.OutputFolder, id string, 
 		Labels: an.Labels, Width: an.Frame.Width, Height: an.Frame.Height, Objects: an.Objects,
 		Gray8: an.Frame.Gray8, Gray16: an.Frame.Gray16,
 		Finish: func(r *reporting.Result, took time.Duration) {
-			r.TimingsMs.Decode, r.TimingsMs.Write = ms(decode), ms(took)
-			r.TimingsMs.Total += r.TimingsMs.Decode + r.TimingsMs.Write
+			t := &r.TimingsMs
+			t.Total -= t.Decode + t.Write // of a write that failed and is tried again
+			t.Decode, t.Write = ms(decode), ms(took)
+			t.Total += t.Decode + t.Write
 		},
 	})
 }

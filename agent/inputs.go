@@ -38,7 +38,7 @@ func listInputs(paths []string, out string) []input {
 		case errors.Is(err, fs.ErrNotExist):
 			add(root, fmt.Errorf("%s: no such file or folder; check the path", root))
 		case err != nil:
-			add(root, fmt.Errorf("cannot read %w; check the permissions", err))
+			add(root, cannotRead(root, err))
 		case info.IsDir():
 			listFolder(root, out, add)
 		default:
@@ -52,7 +52,7 @@ func listFolder(root, out string, add func(string, error)) {
 	var files []string
 	err := filepath.WalkDir(root+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			add(path, fmt.Errorf("cannot read %w; check the permissions", err))
+			add(path, cannotRead(path, err))
 			return fs.SkipDir
 		}
 		if d.IsDir() {
@@ -67,12 +67,20 @@ func listFolder(root, out string, add func(string, error)) {
 		return nil
 	})
 	if err != nil {
-		add(root, fmt.Errorf("cannot read %w; check the permissions", err))
+		add(root, cannotRead(root, err))
 	}
 	slices.Sort(files)
 	for _, f := range files {
 		add(f, nil)
 	}
+}
+
+// cannotRead says why a path cannot be read.
+func cannotRead(path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		path, err = e.Path, e.Err
+	}
+	return fmt.Errorf("cannot read %s: %w; check the permissions", path, err)
 }
 
 // ownOutput reports whether a folder holds results of aimsd.

@@ -62,6 +62,7 @@ func TestLabelsMadeElsewhereAreMeasuredUnderTheirOwnIds(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, b.Bytes(), written)
 	require.Equal(t, path, readSummary(t, out)[0]["path"])
+	require.Equal(t, sha(b.Bytes()), readSummary(t, out)[0]["sha256"], "of the file that path names")
 
 	require.Zero(t, aimsd(t, "measure", "-o", out, "--labels", path).status)
 	res = readResult(t, filepath.Join(out, "grains.tif"))
