@@ -50,7 +50,7 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 		Model: &reporting.Model{
 			Name: model.Name, Version: model.Version, SHA256: model.SHA256, Precision: "fp32", Provider: session.Provider,
 		},
-		Version: Version,
+		Version: version(),
 		session: session,
 	}
 	if err := a.warm(ctx); err != nil {

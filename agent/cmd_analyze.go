@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uni-aims/aimsd/infer"
 	"github.com/uni-aims/aimsd/infer/models"
 )
 
@@ -31,8 +32,13 @@ and the exit status is 1.`,
 			if err != nil {
 				return usageError{err}
 			}
-			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda")); err != nil {
+			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda"), validTile(tile, shift)); err != nil {
 				return usageError{err}
+			}
+			for _, path := range args {
+				if absolute(path) == absolute(out) {
+					return usagef("analyze: the input %s is the output folder; name another folder with -o", path)
+				}
 			}
 			inputs := listInputs(args, out)
 			if len(inputs) == 0 {
@@ -62,6 +68,18 @@ and the exit status is 1.`,
 	f.IntVar(&tile, "tile", 0, "side of a tile, px, a multiple of 32; 0 chooses (results do not depend on it)")
 	f.IntVar(&shift, "tile-shift", 0, "move the inner tile borders, px (results do not depend on it)")
 	return c
+}
+
+// validTile limits the side of a tile, 0 or a multiple of the network's stride, and the shift of its borders.
+func validTile(tile, shift int) error {
+	const least, most = 512, 4096
+	if tile != 0 && (tile < least || tile > most || tile%infer.NetworkStride != 0) {
+		return fmt.Errorf("--tile is %d; it must be a multiple of %d from %d to %d px, or 0", tile, infer.NetworkStride, least, most)
+	}
+	if shift < 0 {
+		return fmt.Errorf("--tile-shift is %d; it must not be negative", shift)
+	}
+	return nil
 }
 
 func firstError(errs ...error) error {

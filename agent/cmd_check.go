@@ -15,7 +15,7 @@ func newCheckCommand() *cobra.Command {
 line each, with the remedy for what is wrong. The exit status is 1 when something is at fault;
 a missing GPU is a note.`,
 		Example: "  aimsd check -c aimsd.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config)
 			if err != nil {

@@ -18,10 +18,13 @@ the measurements are compared with the truth, and the run's report is named.
 The exit status is 0 only when the count and the median diameter are within 5 % of the truth,
 every scale is right, and every frame arrived as a message.`,
 		Example: "  aimsd demo\n  aimsd demo --for 2m",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if d.Frames < 1 || d.For < 0 {
 				return usagef("demo: --frames must be at least 1 and --for not negative")
+			}
+			if d.Seed == 0 {
+				d.Seed = 1 + uint64(time.Now().UnixNano())%99999
 			}
 			d.Stdout = c.OutOrStdout()
 			return d.Run(c.Context())
@@ -30,7 +33,7 @@ every scale is right, and every frame arrived as a message.`,
 	f := c.Flags()
 	f.IntVar(&d.Frames, "frames", 12, "how many frames")
 	f.DurationVar(&d.For, "for", 0, "go on for this long instead")
-	f.Uint64Var(&d.Seed, "seed", uint64(time.Now().Unix()%100000), "of the simulated sample")
+	f.Uint64Var(&d.Seed, "seed", 0, "of the simulated sample; 0 chooses one")
 	f.StringVar(&d.Provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
 	return c
 }

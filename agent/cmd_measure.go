@@ -21,7 +21,7 @@ other value one object) and write the same outputs as analyze. Ids are kept. The
 given, lends its pixel size, its data bar and the picture below the outlines.`,
 		Example: `  aimsd measure -o out --labels grains.tif --image frame.tif
   aimsd measure -o out --labels mask.png --scale 12nm`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			policy, err := ParseScale(scale)
 			if err != nil {
@@ -33,7 +33,7 @@ given, lends its pixel size, its data bar and the picture below the outlines.`,
 			if labels == "" {
 				return usagef("measure: --labels is missing; name a label image")
 			}
-			a := &Analyser{Scale: policy, ConfigHash: hashOf(scale, mode), Version: Version}
+			a := &Analyser{Scale: policy, ConfigHash: hashOf(scale, mode), Version: version()}
 			b := batch{
 				Analyser: a, Dir: out, Mode: mode, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(), Now: time.Now,
 				Open: func(path string) (*stream.Frame, []int32, error) { return openLabels(c, path, image) },

@@ -21,7 +21,7 @@ report for every run, until SIGTERM or Ctrl-C. Frames that were taken are finish
   http://127.0.0.1:7480/readyz    is it ready, else what is wrong
   http://127.0.0.1:7480/metrics   numbers for Prometheus`,
 		Example: "  aimsd run -c /etc/aimsd/aimsd.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config)
 			if err != nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ panel, a scale bar and vendor metadata, and beside them DIR/truth/NAME.labels.ti
 NAME.json. Watch DIR/frames only.`,
 		Example: `  aimsd simulate -o sim --frames 12
   aimsd simulate -o sim --size 8192x8192 --seed 7 --frames 1`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if out == "" {
 				return usagef("simulate: -o DIR is missing; name a folder")
@@ -36,6 +37,10 @@ NAME.json. Watch DIR/frames only.`,
 			}
 			if frames < 1 || !(rate >= 0) {
 				return usagef("simulate: --frames must be at least 1 and --rate not negative")
+			}
+			if planned := []string{ModeGrains, ModePores, ModeFibres, "phases", "layers", "milling"}; slices.Contains(planned, scene) &&
+				!slices.Contains(simulate.SceneNames(), scene) {
+				return usageError{fmt.Errorf("simulate: %w", notYet("scene", scene, simulate.SceneNames()))}
 			}
 			s, err := simulate.New(scene, w, h, seed)
 			if err != nil {

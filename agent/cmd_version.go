@@ -13,14 +13,14 @@ func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of the program and its model",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			model, err := models.Load(models.DefaultName)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "aimsd %s (%s, %s/%s)\nmodel %s %s, sha256 %s\n",
-				Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, model.Name, model.Version, model.SHA256)
+				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, model.Name, model.Version, model.SHA256)
 			return nil
 		},
 	}

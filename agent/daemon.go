@@ -130,7 +130,7 @@ func (d *Daemon) tend(ctx context.Context, start time.Time) {
 		if d.publisher != nil {
 			d.publisher.SetOnline()
 		}
-		d.Log.Info("ready", zap.String("version", Version), zap.String("grpc", grpcAddr), zap.String("http", httpAddr),
+		d.Log.Info("ready", zap.String("version", version()), zap.String("grpc", grpcAddr), zap.String("http", httpAddr),
 			zap.String("provider", d.analyser.Model.Provider), zap.Float64("after_ms", ms(time.Since(start))))
 		if d.OnReady != nil {
 			d.OnReady(grpcAddr, httpAddr)
@@ -176,7 +176,7 @@ func (d *Daemon) parts() []part {
 
 // describe fills in what the daemon knows of a run's batch.
 func (d *Daemon) describe(b *reporting.Batch) {
-	b.Site, b.Instrument, b.Version = d.Config.Site, d.Config.Instrument, Version
+	b.Site, b.Instrument, b.Version = d.Config.Site, d.Config.Instrument, version()
 	b.ConfigHash, b.Model, b.Mode = d.analyser.ConfigHash, d.analyser.Model, ModeParticles
 	for _, s := range d.Config.Sources {
 		if s.Name == b.Run.Source {

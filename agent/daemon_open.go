@@ -108,7 +108,7 @@ func (d *Daemon) openOutlets(topics reporting.Topics) error {
 		sources = append(sources, s.Name)
 	}
 	d.publisher.SetMeta(reporting.MetaMessage{
-		Version: Version, Sources: sources, Model: d.analyser.Model, Schemas: reporting.Schemas(),
+		Version: version(), Sources: sources, Model: d.analyser.Model, Schemas: reporting.Schemas(),
 	})
 	return nil
 }

@@ -50,6 +50,12 @@ func (d *demo) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	kept := false
+	defer func() {
+		if !kept { // nothing was shown that is worth keeping
+			_ = os.RemoveAll(dir)
+		}
+	}()
 	d.truths, d.done, d.each = map[string]demoTruth{}, map[string]FrameDone{}, make(chan struct{}, 1)
 	broker, err := startDemoBroker()
 	if err != nil {
@@ -70,9 +76,6 @@ func (d *demo) Run(ctx context.Context) error {
 	if err := os.MkdirAll(watched, 0o750); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	fmt.Fprintf(d.Stdout, "aimsd demo %s\n\n  microscope  writes %dx%d frames into %s\n  broker      %s (topic aims/v1/demo/sim-sem/#)\n  daemon log  %s\n\n",
-		Version, demoSize, demoSize, watched, broker.URL, filepath.Join(dir, "daemon.log"))
-
 	daemonCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ready := make(chan struct{})
@@ -90,6 +93,9 @@ func (d *demo) Run(ctx context.Context) error {
 		stop()
 		return errors.Join(ctx.Err(), <-ended)
 	}
+	kept = true
+	fmt.Fprintf(d.Stdout, "aimsd demo %s\n\n  microscope  writes %dx%d frames of sample %d (--seed) into %s\n  broker      %s (topic aims/v1/demo/sim-sem/#)\n  daemon log  %s\n\n",
+		version(), demoSize, demoSize, d.Seed, watched, broker.URL, filepath.Join(dir, "daemon.log"))
 	err = d.play(ctx, dir)
 	d.settle(ctx)
 	messages.WaitFor(d.count(), 10*time.Second)

@@ -13,13 +13,27 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
-// Version is set by the build.
-var Version = "dev" //nolint:gochecknoglobals // written by the linker
+// Version is set by the build; see version.
+var Version = unversioned //nolint:gochecknoglobals // written by the linker
+
+const unversioned = "dev"
+
+// version is what the build set, or what go install knows of the module.
+func version() string {
+	if Version != unversioned {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return Version
+}
 
 // Exit statuses.
 const (
@@ -41,10 +55,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, "aimsd:", oneLine(err))
-	if errors.As(err, &failedError{}) || errors.Is(err, context.Canceled) {
+	if failed := errors.As(err, &failedError{}); failed || errors.Is(err, context.Canceled) {
+		if !failed && ctx.Err() != nil {
+			err = errors.New("interrupted; run it again")
+		}
+		fmt.Fprintln(stderr, "aimsd:", oneLine(err))
 		return exitFailed
 	}
+	fmt.Fprintln(stderr, "aimsd:", oneLine(err))
 	if errors.As(err, &usageError{}) {
 		return exitUsage
 	}
@@ -64,12 +82,12 @@ Start here:
   aimsd analyze -o out IMAGES     analyse files and folders once
   aimsd check -c aimsd.yaml       is this machine ready?
   aimsd run -c aimsd.yaml         the daemon`,
-		Version:       Version,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q; see aimsd --help", args[0])
+				return unknownCommand(args)
 			}
 			return nil
 		},
@@ -83,7 +101,12 @@ Start here:
 		newRunCommand(), newDemoCommand(), newAnalyzeCommand(), newMeasureCommand(),
 		newSimulateCommand(), newCheckCommand(), newVersionCommand(),
 	)
+	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.RunE = helpOn
+			continue
+		}
 		args := c.Args
 		c.Args = func(c *cobra.Command, given []string) error {
 			if args == nil {
@@ -96,4 +119,25 @@ Start here:
 		}
 	}
 	return root
+}
+
+// helpOn prints a command's help.
+func helpOn(help *cobra.Command, args []string) error {
+	c, rest, err := help.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return unknownCommand(args)
+	}
+	return c.Help()
+}
+
+func unknownCommand(args []string) error {
+	return usagef("unknown command %q; see aimsd --help", args[0])
+}
+
+// noArgs is the Args of commands that take flags only.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
 }
