@@ -91,6 +91,9 @@ func (p *plane) examine(a, b edge) (candidate, bool) {
 	c := candidate{y0: top, y1: bottom, level: level, back: back, style: StyleSolid}
 	l, okL := walk(prof, s0-lo+(s1-s0)/4, -1, level, back)
 	r, okR := walk(prof, s1-lo-(s1-s0)/4-1, 1, level, back)
+	if l <= r {
+		l, r = tighten(prof, l, r, s0-lo+(s1-s0)/4, s1-lo-(s1-s0)/4-1, level)
+	}
 	dev := 0.0
 	for _, v := range prof[l : r+1] {
 		dev += min(math.Abs(v-level)/contrast, 1)
@@ -174,6 +177,37 @@ func walk(prof []float64, x, dir int, level, back float64) (last int, ok bool) {
 		}
 	}
 	return last, false
+}
+
+// tighten moves the ends l and r inwards to where the profile leaves the bar's own grey level for good, if that is
+// well before the ends: the ground beyond may be nearly as bright as the bar. The walk starts at columns a and b.
+func tighten(prof []float64, l, r, a, b int, level float64) (int, int) {
+	off := make([]float64, 0, r-l+1)
+	for _, v := range prof[l : r+1] {
+		off = append(off, math.Abs(v-level))
+	}
+	tol := max(8, 5*median(off))
+	inwards := func(from, to, dir int) int {
+		last, miss := from, 0
+		for x := from; x != to+dir; x += dir {
+			if math.Abs(prof[x]-level) <= tol {
+				last, miss = x, 0
+			} else if miss++; miss > 3 {
+				break
+			}
+		}
+		if math.Abs(float64(to-last)) <= 4 {
+			return to
+		}
+		return last + dir
+	}
+	if a >= l && a <= r {
+		l = inwards(a, l, -1)
+	}
+	if b >= l && b <= r {
+		r = inwards(b, r, 1)
+	}
+	return l, r
 }
 
 // distinct drops what lies on a better candidate, and all beyond maxCandidates.

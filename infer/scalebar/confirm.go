@@ -9,6 +9,9 @@ import (
 // sure is the probability from which a single look at a line is enough.
 const sure = 0.97
 
+// minAlone is the probability that a label must keep when more of what is before it is seen.
+const minAlone = 0.25
+
 // confirm reads a line again in slightly different crops and averages the probabilities: what only one crop
 // says is not certain. It returns the readings, the most probable first.
 func (s *search) confirm(l textLine) []reading {
@@ -52,40 +55,14 @@ func (s *search) look(l textLine, pad float64) []reading {
 	return r
 }
 
-// alone tells whether a label begins its word: no character stands within a digit's height before it, as the 6
-// does before the 8 of "6.8 mm".
+// alone tells whether a label begins its word: with a digit's width more of what is before it, as the 6 before the
+// 8 of "6.8 mm", it still reads the same.
 func (s *search) alone(l textLine, want Label) bool {
-	l.x0 -= int(0.75 * l.size())
-	plain, cut, cols := s.p.crop(l, 0.35)
-	for _, line := range [][]uint8{plain, cut} {
-		if line == nil {
-			continue
-		}
-		text := greedy(s.net.run(line, cols))
-		for k := 1; k < len(text); k++ {
-			if got, ok := ParseLabel(text[k:]); ok && math.Abs(got.Nanometres()/want.Nanometres()-1) < 1e-9 {
-				return false
-			}
+	l.x0 -= int(0.9 * l.size())
+	for _, r := range s.look(l, 0.35) {
+		if math.Abs(r.Nanometres()/want.Nanometres()-1) < 1e-9 {
+			return r.p >= minAlone
 		}
 	}
-	return true
-}
-
-// greedy is the best path's text, without what is less likely than not.
-func greedy(rows [][]float32) string {
-	var out []byte
-	last := 0
-	for _, row := range rows {
-		best := 0
-		for k, v := range row {
-			if v > row[best] {
-				best = k
-			}
-		}
-		if best != last && best > 0 && row[best] > -0.5 {
-			out = append(out, classes[best-1])
-		}
-		last = best
-	}
-	return string(out)
+	return false
 }

@@ -86,7 +86,7 @@ func Read(img Image) (Result, error) {
 	}
 	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(b.score, a.score) })
 	if len(matches) > 0 {
-		m := matches[0]
+		m := widest(matches)
 		bar := img.measureBar(*m.cand, f)
 		rs := s.confirm(m.line)
 		rival := 0.0
@@ -94,13 +94,13 @@ func Read(img Image) (Result, error) {
 			rival = rs[1].p
 		}
 		if len(rs) > 0 && rs[0].p >= needed(m, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
-			(m.cand.style == StyleSplit || s.alone(m.line, rs[0].Label)) {
+			(m.cand.hides(m.line) || s.alone(m.line, rs[0].Label)) {
 			bar.Label, bar.Confidence = &rs[0].Label, rs[0].p
 			bar.TextBox = rect(m.line.box, f)
 			return Result{Bar: bar}, nil
 		}
-		if m.cand.quality >= minBareQuality {
-			bar.Confidence = m.cand.quality
+		if m.cand.quality >= minBareQuality || m.label.p >= minConfidence && m.cand.quality >= 0.4 {
+			bar.Confidence = min(m.cand.quality, 1)
 			return Result{Bar: bar, Reason: ReasonUnsure}, nil
 		}
 	}
@@ -118,6 +118,19 @@ func Read(img Image) (Result, error) {
 	return Result{Bar: bar, Reason: ReasonNoText}, nil
 }
 
+// widest is the best match, or one of its bar whose line holds the best one's and more to the left, where that
+// reads as another label: 0.5 um rather than 5 um.
+func widest(matches []match) match {
+	m := matches[0]
+	for _, o := range matches[1:] {
+		if h := m.line.size(); o.label.p >= 0.25 && float64(m.line.x0-o.line.x0) > 0.3*h && math.Abs(float64(o.line.x1-m.line.x1)) < 0.5*h &&
+			math.Abs(o.line.base-m.line.base) < 0.3*h && o.cand.style == m.cand.style && o.cand.x0 == m.cand.x0 && o.cand.y0 == m.cand.y0 {
+			m = o
+		}
+	}
+	return m
+}
+
 // needed is the confidence that a label needs: more for the ångström, whose letter is read into texture most
 // easily, and beside a bar that is hardly one.
 func needed(m match, l Label) float64 {
@@ -125,6 +138,11 @@ func needed(m match, l Label) float64 {
 		return 0.8
 	}
 	return minConfidence
+}
+
+// hides tells whether the bar itself ends where a character before the label would stand.
+func (c *candidate) hides(l textLine) bool {
+	return c.style == StyleSplit || c.x1 <= float64(l.x0) && float64(l.x0)-c.x1 < 1.4*l.size()
 }
 
 // plausible tells whether a label gives a scale that an electron microscope has.
@@ -227,6 +245,9 @@ func (s *search) match(out []match, c *candidate, l textLine) []match {
 		c, near = &whole, 1
 	} else if c.x0 < 1.5 || c.x1 > float64(s.p.w)-1.5 {
 		near *= 0.6 // a panel's border rather than a bar
+	}
+	if c.bright() != l.bright {
+		near *= 0.8
 	}
 	for _, r := range s.cache[l] {
 		if r.p > 0.02 {
