@@ -56,7 +56,8 @@ type openRun struct {
 	out      *reporting.OutputFolder
 	inFlight int
 	last     time.Time
-	ending   bool // an explicit end was asked for
+	ending   bool          // an explicit end was asked for
+	closing  chan struct{} // not nil: its report is being written; closed when it is closed
 }
 
 // resume takes up the runs that a crash left open.
@@ -125,6 +126,18 @@ func (r *runs) begin(ctx context.Context, id, source string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	run, ok := r.open[id]
+	for ok && run.closing != nil { // it is opened again when it is closed; other runs go on meanwhile
+		r.mu.Unlock()
+		select {
+		case <-run.closing:
+		case <-ctx.Done():
+		}
+		r.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		run, ok = r.open[id]
+	}
 	if !ok {
 		rec := reporting.RunRecord{ID: id, Source: source, OpenedAt: r.Now().UTC()}
 		msg, err := r.Builder.Run(reporting.RunMessageOf(rec, reporting.RunTotals{}, r.dir(id)))
@@ -161,7 +174,7 @@ func (r *runs) dir(id string) string { return filepath.Join(r.Dir, runsFolder, i
 func (r *runs) folder(id string) (*reporting.OutputFolder, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run, ok := r.open[id]; ok {
+	if run, ok := r.open[id]; ok && run.closing == nil {
 		return run.out, nil
 	}
 	return nil, fmt.Errorf("run %s is not open", id)
@@ -190,7 +203,7 @@ func (r *runs) expire(ctx context.Context) {
 	r.mu.Lock()
 	var idle []string
 	for id, run := range r.open {
-		if run.inFlight <= 0 && r.Now().Sub(run.last) >= r.IdleTimeout {
+		if run.closing == nil && run.inFlight <= 0 && r.Now().Sub(run.last) >= r.IdleTimeout {
 			idle = append(idle, id)
 		}
 	}
@@ -213,20 +226,32 @@ func (r *runs) closeAll(ctx context.Context) {
 	}
 }
 
-// close writes a run's report, then closes it in the store with its message.
+// close writes a run's report, then closes it in the store with its message. Meanwhile frames of other runs
+// are taken; one of this run waits in begin. A close that has begun is finished when ctx ends.
 func (r *runs) close(ctx context.Context, id, reason string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	run, ok := r.open[id]
-	if !ok || (reason != closedByStop && run.inFlight > 0) { // a frame came in between
+	if !ok || run.closing != nil || (reason != closedByStop && run.inFlight > 0) { // a frame came in between
+		r.mu.Unlock()
 		return
 	}
-	delete(r.open, id)
+	run.closing = make(chan struct{})
 	for source, current := range r.current {
 		if current == id {
 			delete(r.current, source)
 		}
 	}
+	r.mu.Unlock()
+	r.conclude(context.WithoutCancel(ctx), run, reason)
+	r.mu.Lock()
+	delete(r.open, id)
+	r.mu.Unlock()
+	close(run.closing)
+}
+
+// conclude writes a run's report and closes it in the store.
+func (r *runs) conclude(ctx context.Context, run *openRun, reason string) {
+	id := run.record.ID
 	rec := run.record
 	rec.ClosedAt, rec.Reason = r.Now().UTC(), reason
 	log := r.Log.With(zap.String("run_id", id))

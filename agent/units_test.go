@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -222,4 +223,46 @@ func TestHealthIsServedOnLoopbackOnly(t *testing.T) {
 		h := &healthServer{Listen: listen}
 		require.ErrorContains(t, h.Open(t.Context()), "http.listen", listen)
 	}
+}
+
+func TestAFrameOfAnotherRunIsTakenWhileAReportIsWritten(t *testing.T) {
+	ctx, now := t.Context(), time.Now()
+	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	defer store.Close()
+	r := testRuns(t, store, &now)
+	writing, written := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	r.Describe = func(*reporting.Batch) {
+		once.Do(func() { close(writing); <-written })
+	}
+	j := journal{store, r}
+	admit := func(ctx context.Context, key, run string) error {
+		_, err := j.Admit(ctx, stream.Receipt{Source: "grpc", Key: key, RunHint: run})
+		return err
+	}
+	require.NoError(t, admit(ctx, "1", "a"))
+	go r.done(ctx, "a", true)
+	<-writing
+	require.NoError(t, admit(ctx, "2", "b"), "not held up")
+	_, err = r.folder("a")
+	require.ErrorContains(t, err, "not open")
+
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, admit(short, "3", "a"), context.DeadlineExceeded)
+
+	again := make(chan error, 1)
+	go func() { again <- admit(ctx, "4", "a") }()
+	select {
+	case <-again:
+		require.Fail(t, "a run took a frame while its report was written")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(written)
+	require.NoError(t, <-again)
+	_, err = r.folder("a")
+	require.NoError(t, err, "opened again")
+	r.closeAll(ctx)
+	require.Empty(t, r.open)
 }
