@@ -131,7 +131,7 @@ func defaultSource() SourceConfig {
 func (s *SourceConfig) UnmarshalYAML(n *yaml.Node) error {
 	type plain SourceConfig
 	*s = defaultSource()
-	if err := knownKeys(n, plain{}); err != nil { // KnownFields does not reach through UnmarshalYAML
+	if err := knownKeys(n, plain{}, "sources."); err != nil { // KnownFields does not reach through UnmarshalYAML
 		return err
 	}
 	return n.Decode((*plain)(s))
@@ -186,7 +186,7 @@ func ParseConfig(data []byte, environ []string) (Config, error) {
 	if root.Kind == 0 {
 		return c, errors.New("is empty; start from configs/aimsd.yaml")
 	}
-	if err := knownKeys(root.Content[0], c); err != nil {
+	if err := knownKeys(root.Content[0], c, ""); err != nil {
 		return Config{}, err
 	}
 	if err := root.Decode(&c); err != nil && !errors.Is(err, io.EOF) {

@@ -3,7 +3,9 @@ package agent
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -11,8 +13,9 @@ import (
 // EnvPrefix starts the environment variables that override configuration keys: AIMSD_MQTT__URL is mqtt.url.
 const EnvPrefix = "AIMSD_"
 
-// knownKeys reports the first key of a mapping that the struct v does not have, with its line.
-func knownKeys(n *yaml.Node, v any) error {
+// knownKeys reports the first key of a mapping that the struct v does not have, or whose duration has no
+// unit, with its line. The prefix is where the mapping stands: "" or "run.".
+func knownKeys(n *yaml.Node, v any, prefix string) error {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -30,19 +33,51 @@ func knownKeys(n *yaml.Node, v any) error {
 			return fmt.Errorf("line %d: unknown key %q; known here: %s", key.Line, key.Value, strings.Join(fieldNames(reflect.TypeOf(v)), ", "))
 		}
 		switch {
+		case f.Type == reflect.TypeFor[time.Duration]():
+			if err := duration(value, prefix+key.Value); err != nil {
+				return err
+			}
 		case f.Type.Kind() == reflect.Struct:
-			if err := knownKeys(value, reflect.Zero(f.Type).Interface()); err != nil {
+			if err := knownKeys(value, reflect.Zero(f.Type).Interface(), prefix+key.Value+"."); err != nil {
 				return err
 			}
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && value.Kind == yaml.SequenceNode:
 			for _, item := range value.Content {
-				if err := knownKeys(item, reflect.Zero(f.Type.Elem()).Interface()); err != nil {
+				if err := knownKeys(item, reflect.Zero(f.Type.Elem()).Interface(), prefix+key.Value+"."); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// duration reports a value that is no duration, and what it should look like.
+func duration(n *yaml.Node, key string) error {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return nil
+	}
+	if _, err := time.ParseDuration(n.Value); err == nil && n.Tag != "!!int" {
+		return nil
+	}
+	where := ""
+	if n.Line > 0 { // not from the environment
+		where = fmt.Sprintf("line %d: ", n.Line)
+	}
+	if _, err := strconv.ParseFloat(n.Value, 64); err != nil {
+		return fmt.Errorf("%s%s: %q is no duration; write one such as 300ms, 10s or 10m", where, key, n.Value)
+	}
+	unit := "m"
+	switch {
+	case strings.HasSuffix(key, ".settle"):
+		unit = "ms"
+	case strings.HasSuffix(key, ".poll"):
+		unit = "s"
+	}
+	return fmt.Errorf("%s%s: %s needs a unit, such as %s%s", where, key, n.Value, n.Value, unit)
 }
 
 func yamlFields(t reflect.Type) map[string]reflect.StructField {

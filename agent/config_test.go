@@ -92,6 +92,8 @@ func TestEnvironmentVariablesOverrideKeys(t *testing.T) {
 	require.Equal(t, "/c.pem", c.GRPC.TLS.CertFile)
 	_, err = ParseConfig([]byte(minimal), []string{"AIMSD_MQTT__URI=x"})
 	require.EqualError(t, err, "environment variable AIMSD_MQTT__URI: there is no key mqtt.uri")
+	_, err = ParseConfig([]byte(minimal), []string{"AIMSD_RUN__IDLE_TIMEOUT=10"})
+	require.EqualError(t, err, "run.idle_timeout: 10 needs a unit, such as 10m")
 }
 
 func TestMistakesAreNamedInOneLine(t *testing.T) {
@@ -100,7 +102,10 @@ func TestMistakesAreNamedInOneLine(t *testing.T) {
 		"unknown nested key":  {minimal + "mqtt:\n  uri: x\n", `line 5: unknown key "uri"`},
 		"unknown source key":  {"data_dir: /d\nsources:\n  - {name: a, path: /a, pth: /b}\n", `line 3: unknown key "pth"`},
 		"unknown rule key":    {minimal + "rules:\n  - {code: A, metric: objects, max: 1, mx: 2}\n", `line 5: unknown key "mx"`},
-		"wrong type":          {minimal + "run: {idle_timeout: soon}\n", "line 4"},
+		"wrong type":          {minimal + "run: {idle_timeout: soon}\n", `line 4: run.idle_timeout: "soon" is no duration`},
+		"no unit":             {minimal + "run:\n  idle_timeout: 10\n", "line 5: run.idle_timeout: 10 needs a unit, such as 10m"},
+		"no unit in a source": {"data_dir: /d\nsources:\n  - {name: a, path: /a, settle: 300}\n", "line 3: sources.settle: 300 needs a unit, such as 300ms"},
+		"no unit, zero":       {minimal + "run: {idle_timeout: 0}\n", "line 4: run.idle_timeout: 0 needs a unit"},
 		"no data_dir":         {"site: a\n", "data_dir is missing"},
 		"empty":               {"", "is empty"},
 		"not a mapping":       {"- a\n", "a mapping of keys to values"},
