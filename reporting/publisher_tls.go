@@ -39,10 +39,10 @@ func (f TLSFiles) config(rawURL string) (*tls.Config, error) {
 	if f.CAFile != "" {
 		pem, err := os.ReadFile(f.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("mqtt.tls authorities: %w", err)
+			return nil, fmt.Errorf("mqtt.tls.ca_file: %w; correct the path, or let aimsd's user read it", err)
 		}
 		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("mqtt.tls authorities: %s has no PEM certificate", f.CAFile)
+			return nil, fmt.Errorf("mqtt.tls.ca_file: %s has no PEM certificate; give the broker's authorities as PEM", f.CAFile)
 		}
 	}
 	if (f.CertFile == "") != (f.KeyFile == "") {
@@ -51,7 +51,7 @@ func (f TLSFiles) config(rawURL string) (*tls.Config, error) {
 	if f.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(f.CertFile, f.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("mqtt.tls certificate: %w", err)
+			return nil, fmt.Errorf("mqtt.tls.cert_file, key_file: %w; give a certificate and its key as PEM files that aimsd's user can read", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
@@ -65,7 +65,7 @@ func (p *Publisher) password() (string, error) {
 	}
 	b, err := os.ReadFile(p.PasswordFile)
 	if err != nil {
-		return "", fmt.Errorf("mqtt.password_file: %w", err)
+		return "", fmt.Errorf("mqtt.password_file: %w; correct the path, or let aimsd's user read it", err)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
 }
