@@ -94,11 +94,20 @@ func TestMissingLibraryIsNamedWithTheCommandThatFetchesIt(t *testing.T) {
 		{"run", "-c", filepath.Join(dir, "aimsd.yaml")},
 	} {
 		r := finish(t, exec.CommandContext(t.Context(), exe, args...), env)
-		requireRefusal(t, r, "ONNX Runtime", "scripts/fetch-ort.sh")
+		requireRefusal(t, r, "ONNX Runtime", "make lib", "pip install")
 	}
-	root, err := moduleRoot()
+	put(t, filepath.Join(dir, "damaged.so"), []byte("no library"))
+	r := finish(t, exec.CommandContext(t.Context(), exe, "analyze", filepath.Join(dir, "a.tif")),
+		append(env, infer.LibraryEnv+"="+filepath.Join(dir, "damaged.so")))
+	requireRefusal(t, r, "damaged.so does not load", "pip install")
+	require.NotContains(t, r.stderr, "not found")
+
+	temp := t.TempDir()
+	r = finish(t, exec.CommandContext(t.Context(), exe, "demo"), append(env, "TMPDIR="+temp))
+	requireRefusal(t, r, "pip install")
+	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
-	require.FileExists(t, filepath.Join(root, "scripts", "fetch-ort.sh"), "the command that is named exists")
+	require.Empty(t, left, "a demo that cannot start leaves nothing")
 }
 
 func TestProgramRunsThroughASymlinkFromAnyFolder(t *testing.T) {
