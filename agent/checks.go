@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"iter"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -70,6 +73,9 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 	if errors.Is(err, infer.ErrNoCUDA) {
 		return append(out, fault("gpu", "%v", err))
 	}
+	if errors.Is(err, infer.ErrNoLibrary) {
+		return []finding{fault("library", "%v", err)}
+	}
 	if err != nil {
 		return append(out, fault("model", "%v", err))
 	}
@@ -81,20 +87,58 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 	return append(out, note("gpu", "the network runs on the CPU: %s", a.session.Why))
 }
 
-// checkStore opens the data directory as the daemon would.
+// checkStore looks at the data directory without making anything that stays.
 func checkStore(ctx context.Context, dir string) []finding {
-	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: dir})
-	if errors.Is(err, reporting.ErrInUse) {
-		return []finding{fine("data_dir", "%s is in use by the running daemon", dir)}
+	near := existing(dir)
+	if info, err := os.Stat(near); err != nil || !info.IsDir() {
+		return []finding{fault("data_dir", "%s is no folder; name a folder on a local disk", near)}
+	}
+	if name, network, err := reporting.FileSystem(near); err == nil && network {
+		return []finding{fault("data_dir", "%s is on a network share (%s), where a database can be damaged; set data_dir to a local disk", dir, name)}
+	}
+	probe, err := os.CreateTemp(near, ".aimsd-check-*")
+	if err != nil {
+		return []finding{fault("data_dir", "%s cannot be written: %v; let the daemon's user write there, or name another folder", near, pathCause(err))}
+	}
+	_ = probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return []finding{fault("data_dir", "%v; let the daemon's user delete files there", err)}
+	}
+	if near != dir {
+		return []finding{fine("data_dir", "%s can be made", dir)}
+	}
+	if _, err := os.Stat(filepath.Join(dir, reporting.StoreFile)); errors.Is(err, fs.ErrNotExist) {
+		return []finding{fine("data_dir", "%s can be written; the store is not begun yet", dir)}
+	}
+	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: dir, ReadOnly: true})
+	if errors.Is(err, reporting.ErrOlderVersion) {
+		return []finding{note("data_dir", "%v", err)}
 	}
 	if err != nil {
 		return []finding{fault("data_dir", "%v", err)}
 	}
-	defer store.Close()
-	if moved := store.MovedAside(); moved != "" {
-		return []finding{fault("data_dir", "the database was damaged and is now %s; a new one was begun", moved)}
+	if err := store.Close(); err != nil {
+		return []finding{fault("data_dir", "%v", err)}
 	}
-	return []finding{fine("data_dir", "%s can be written; the store is sound", dir)}
+	return []finding{fine("data_dir", "%s can be written; the store can be read", dir)}
+}
+
+// existing is the nearest folder of a path that exists already.
+func existing(dir string) string {
+	for {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// pathCause leaves the path out of an error that names it elsewhere.
+func pathCause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 func checkFolders(sources []SourceConfig) []finding {
@@ -177,24 +221,37 @@ func orTimeout(err error) error {
 	return err
 }
 
-// checkListeners sees whether the addresses can be had.
+// checkListeners opens the listeners as the daemon does, and closes them.
 func checkListeners(ctx context.Context, c Config) []finding {
-	var out []finding
-	for _, l := range []struct{ name, address string }{{"grpc", c.GRPC.Listen}, {"http", c.HTTP.Listen}} {
-		if l.address == "" {
-			out = append(out, note(l.name, "switched off"))
-			continue
-		}
-		var lc net.ListenConfig
-		ln, err := lc.Listen(ctx, "tcp", l.address)
-		if err != nil {
-			out = append(out, note(l.name, "%s cannot be had: %v; if this is not the daemon itself, choose another port", l.address, err))
-			continue
-		}
-		_ = ln.Close()
-		out = append(out, fine(l.name, "%s is free", l.address))
+	return []finding{
+		checkListener("grpc", c.GRPC.Listen, func() (io.Closer, error) {
+			l, err := grpcListener(c.GRPC)
+			if err != nil {
+				return nil, err
+			}
+			return l, l.Open(ctx)
+		}),
+		checkListener("http", c.HTTP.Listen, func() (io.Closer, error) {
+			h := &healthServer{Listen: c.HTTP.Listen}
+			err := h.Open(ctx)
+			return h.listener, err
+		}),
 	}
-	return out
+}
+
+func checkListener(name, address string, open func() (io.Closer, error)) finding {
+	if address == "" {
+		return note(name, "switched off")
+	}
+	l, err := open()
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return note(name, "%s is in use: by the running daemon? If not, choose another port", address)
+	case err != nil:
+		return fault(name, "%v", err)
+	}
+	_ = l.Close()
+	return fine(name, "%s is free", address)
 }
 
 // checkClock finds a clock that was never set; message and report times depend on it.
@@ -211,12 +268,7 @@ func checkClock(now time.Time) finding {
 // checkDisk wants room for results where the data directory lies.
 func checkDisk(dir string) finding {
 	const least, low = 1 << 30, 10 << 30
-	for { // the folder itself may not exist yet
-		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
+	dir = existing(dir) // the folder itself may not exist yet
 	free, err := diskFree(dir)
 	if err != nil {
 		return note("disk", "free space at %s is unknown: %v", dir, err)

@@ -131,21 +131,12 @@ func (d *Daemon) openSources() error {
 
 func (d *Daemon) openListeners(ctx context.Context) error {
 	if c := d.Config.GRPC; c.Listen != "" {
-		d.grpc = &stream.GRPCListener{Listen: c.Listen, Frames: d.push, Log: d.Log.Named("grpc")}
-		if c.TLS.CertFile != "" {
-			cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
-			if err != nil {
-				return usagef("grpc.tls: %w; give a certificate and its key as PEM files", err)
-			}
-			d.grpc.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		listener, err := grpcListener(c)
+		if err != nil {
+			return usageError{err}
 		}
-		if c.TokenFile != "" {
-			token, err := os.ReadFile(c.TokenFile)
-			if err != nil {
-				return usagef("grpc.token_file: %w", err)
-			}
-			d.grpc.Token = strings.TrimSpace(string(token))
-		}
+		d.grpc = listener
+		d.grpc.Frames, d.grpc.Log = d.push, d.Log.Named("grpc")
 		if err := d.grpc.Open(ctx); err != nil {
 			return usageError{fmt.Errorf("grpc: %w", err)}
 		}
@@ -157,4 +148,24 @@ func (d *Daemon) openListeners(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// grpcListener reads the files of a listener.
+func grpcListener(c GRPCConfig) (*stream.GRPCListener, error) {
+	l := &stream.GRPCListener{Listen: c.Listen}
+	if c.TLS.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("grpc.tls: %w; give a certificate and its key as PEM files that aimsd's user can read", err)
+		}
+		l.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	if c.TokenFile != "" {
+		token, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("grpc.token_file: %w; correct the path, or let aimsd's user read it", err)
+		}
+		l.Token = strings.TrimSpace(string(token))
+	}
+	return l, nil
 }

@@ -24,6 +24,7 @@ var (
 	ErrNotFound     = errors.New("not in the store")
 	ErrAlreadyFinal = errors.New("frame is already final")
 	ErrRunClosed    = errors.New("run is already closed")
+	ErrOlderVersion = errors.New("store was written by an older version")
 	ErrReadOnly     = errors.New("store is open for reading only")
 	ErrInUse        = errors.New("data directory is in use")
 	ErrNetworkShare = errors.New("data directory is on a network share")
@@ -166,7 +167,9 @@ func (s *Store) openReader(ctx context.Context, path string) error {
 	s.reader = sql.OpenDB(c)
 	s.reader.SetMaxOpenConns(8)
 	s.reader.SetMaxIdleConns(4)
-	if err := checkVersion(ctx, s.reader); err != nil {
+	if err := checkVersion(ctx, s.reader); damaged(err) {
+		return fmt.Errorf("open %s: %w; restore it from a copy, or let the daemon move it aside and begin a new one", path, err)
+	} else if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	return nil

@@ -177,7 +177,7 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	if want := len(migrations()); v > want {
 		return newerVersion(v)
 	} else if v < want {
-		return fmt.Errorf("store has version %d, this program reads %d; start the daemon once to bring it up", v, want)
+		return fmt.Errorf("%w (%d, this program reads %d); start the daemon once to bring it up", ErrOlderVersion, v, want)
 	}
 	return nil
 }
