@@ -42,6 +42,7 @@ const (
 	unresponsive          = 15 * time.Second
 	eventGrace            = 15 * time.Millisecond // lets the events of one save arrive together
 	busyPause, busyCap    = 50 * time.Millisecond, time.Second
+	tellAfter             = 5 * time.Second // of rest, before the log says what a file is waited for
 	brokenCap             = 5 * time.Second // pause between looks at a file whose structure is incomplete
 	reattachFirst         = time.Second
 	reattachCap           = time.Minute

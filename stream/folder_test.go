@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/uni-aims/aimsd/stream"
 )
@@ -240,6 +243,23 @@ func TestFilesThatNeverBecomeCompleteAreRejected(t *testing.T) {
 	require.Equal(t, uint64(2), b.folder.Stats().GivenUp)
 	b.write("cut.tif", tinyTIFF(64, 1)) // written again as the reason says
 	require.NoError(t, b.expect(3)[2].err)
+}
+
+func TestTheLogSaysOnceWhatAFileIsWaitedFor(t *testing.T) {
+	t.Parallel() // takes 5 s
+	core, logs := observer.New(zap.InfoLevel)
+	b := newBench(t)
+	b.start(func(f *stream.Folder) { f.Log = zap.New(core) })
+	b.write("cut.tif", tinyTIFF(64, 1)[:500])
+	waiting := func() []observer.LoggedEntry {
+		return logs.Filter(func(e observer.LoggedEntry) bool { return strings.HasPrefix(e.Message, "waiting for ") }).All()
+	}
+	require.Eventually(t, func() bool { return len(waiting()) > 0 }, soon, 10*time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
+	require.Len(t, waiting(), 1)
+	require.Contains(t, waiting()[0].Message, "cut.tif: the strip lies outside the file")
+	b.write("cut.tif", tinyTIFF(64, 1))
+	require.NoError(t, b.expect(1)[0].err)
 }
 
 func TestFilesComeInOrderOfTimeThenName(t *testing.T) {

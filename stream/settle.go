@@ -30,6 +30,7 @@ type candidate struct {
 	since   time.Time // when stamp was first seen
 	due     time.Time // when to look again
 	pause   time.Duration
+	told    bool  // the log says that it is waited for
 	reject  error // why it is given up; nil when it is complete
 }
 
@@ -95,6 +96,7 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 		return
 	}
 	if w == writerOpen && quiet < r.giveUp {
+		r.tell(c, errStillOpen, quiet)
 		c.later(now, busyPause, busyCap)
 		return
 	}
@@ -107,12 +109,25 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 	case quiet >= r.giveUp:
 		r.enqueue(c, fmt.Errorf("%w (unchanged for %s): write the file again", why, r.giveUp))
 	default:
+		r.tell(c, why, quiet)
 		c.later(now, busyPause, brokenCap)
 		c.due = earliest(c.due, c.since.Add(r.giveUp))
 	}
 }
 
-var errNoImage = errors.New("no image")
+var (
+	errNoImage   = errors.New("no image")
+	errStillOpen = errors.New("a program has it open for writing")
+)
+
+// tell logs once why a file that rests is not taken yet.
+func (r *folderRun) tell(c *candidate, why error, quiet time.Duration) {
+	if quiet < tellAfter || c.told {
+		return
+	}
+	c.told = true
+	r.log.Info("waiting for "+r.abs(c.rel)+": "+why.Error(), zap.Duration("unchanged_for", quiet), zap.Duration("give_up", r.giveUp))
+}
 
 // incomplete says why a settled file cannot be taken yet.
 func (r *folderRun) incomplete(path string, s stamp) error {
@@ -144,6 +159,8 @@ func (r *folderRun) unreadable(c *candidate, err error, now time.Time) {
 	case now.Sub(c.since) >= r.giveUp:
 		r.enqueue(c, fmt.Errorf("%w (for %s): give aimsd read permission, then write the file again", err, r.giveUp))
 		return
+	default:
+		r.tell(c, err, now.Sub(c.since))
 	}
 	c.later(now, busyPause, brokenCap)
 	c.due = earliest(c.due, c.since.Add(r.giveUp))
