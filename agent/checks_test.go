@@ -55,7 +55,7 @@ func TestCheckLeavesTheDataDirectoryAsItIs(t *testing.T) {
 }
 
 func TestCheckFindsWhatKeepsTheListenersFromOpening(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
 	for _, c := range []struct {

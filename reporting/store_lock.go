@@ -21,7 +21,7 @@ func lockDir(dir string) (*dirLock, error) {
 	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
+		return nil, fmt.Errorf("open lock: %w; let the daemon's user write in %s, or name another folder", err, dir)
 	}
 	if err := tryLock(f); err != nil {
 		if !errors.Is(err, errLocked) {
