@@ -22,7 +22,13 @@ const maxCandidates = 24
 
 // findBars pairs boundaries of opposite sign and equal extent, and keeps what looks like a drawn bar.
 func findBars(p *plane) []candidate {
-	edges := findEdges(p)
+	out := append(p.pairs(findEdges(p, clearStep)), p.pairs(findEdges(p, faintStep))...)
+	slices.SortStableFunc(out, func(a, b candidate) int { return cmp.Compare(b.quality, a.quality) })
+	return distinct(out)
+}
+
+// pairs examines boundaries of opposite sign that lie above one another.
+func (p *plane) pairs(edges []edge) []candidate {
 	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.y, b.y), cmp.Compare(a.x0, b.x0)) })
 	var out []candidate
 	for i, a := range edges {
@@ -49,8 +55,7 @@ func findBars(p *plane) []candidate {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b candidate) int { return cmp.Compare(b.quality, a.quality) })
-	return distinct(out)
+	return out
 }
 
 // examine measures the rectangle between two boundaries.

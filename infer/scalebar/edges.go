@@ -10,27 +10,28 @@ type edge struct {
 	strength float64 // mean step, grey levels
 }
 
-// Edge finding: a step of edgeStep grey levels is evidence for an edge, less is evidence against; stretches of up
-// to edgeGap columns without it are bridged.
+// Edge finding: a step of the grey levels given is evidence for an edge, less is evidence against; stretches of up
+// to edgeGap columns without it are bridged. The small step finds faint bars, the large one keeps bright bars apart
+// from the image's own edges beside them.
 const (
-	edgeStep  = 5
+	faintStep = 5
+	clearStep = 30
 	edgeGap   = 12
 	minBarPx  = 18
 	maxThick  = 80
 	maxEdges  = 20000
-	edgeLimit = 2 * edgeStep
 )
 
 // run is a stretch of one row's vertical differences.
 type run struct{ y, x0, x1, sum int }
 
-// findEdges returns the boundaries of at least minBarPx columns.
-func findEdges(p *plane) []edge {
+// findEdges returns the boundaries of at least minBarPx columns whose step is about the one given or more.
+func findEdges(p *plane, step int) []edge {
 	var out []edge
 	for _, sign := range []int{1, -1} {
 		var runs []run
 		for y := 1; y+1 < p.h && len(runs) < maxEdges; y++ {
-			runs = rowRuns(runs, p.row(y-1), p.row(y+1), y, sign)
+			runs = rowRuns(runs, p.row(y-1), p.row(y+1), y, sign, step)
 		}
 		out = append(out, mergeRuns(runs, sign)...)
 	}
@@ -38,11 +39,11 @@ func findEdges(p *plane) []edge {
 }
 
 // rowRuns appends the maximal scoring stretches of sign*(below-above).
-func rowRuns(out []run, above, below []uint8, y, sign int) []run {
+func rowRuns(out []run, above, below []uint8, y, sign, step int) []run {
 	below = below[:len(above)]
 	cum, peak, peakAt, start, sum, peakSum := 0, 0, 0, 0, 0, 0
 	emit := func() {
-		if n := peakAt - start; n >= minBarPx && peak*2 >= n*edgeStep {
+		if n := peakAt - start; n >= minBarPx && peak*2 >= n*step {
 			out = append(out, run{y, start, peakAt, peakSum})
 		}
 		cum, peak, sum = 0, 0, 0
@@ -50,18 +51,18 @@ func rowRuns(out []run, above, below []uint8, y, sign int) []run {
 	for x, a := range above {
 		d := sign * (int(below[x]) - int(a))
 		if cum == 0 {
-			if d <= edgeStep {
+			if d <= step {
 				continue
 			}
 			start, peak, sum = x, 0, 0
 		}
-		s := min(max(d, -edgeStep), edgeLimit) - edgeStep
+		s := min(max(d, -step), 2*step) - step
 		cum += s
 		sum += d
 		if cum > peak {
 			peak, peakAt, peakSum = cum, x+1, sum
 		}
-		if cum <= 0 || peak-cum >= edgeGap*edgeStep {
+		if cum <= 0 || peak-cum >= edgeGap*step {
 			emit()
 		}
 	}

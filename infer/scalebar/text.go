@@ -30,8 +30,9 @@ const (
 )
 
 // maskKinds are the ways to tell text from ground, the likeliest first: thresholds between the ground's and the
-// bar's grey level, then the one that splits the window's grey levels best, with text like the bar and unlike it.
-const maskKinds = 5
+// bar's grey level, then the one that splits the window's grey levels best, with text like the bar and unlike it,
+// then what is thin.
+const maskKinds = 6
 
 // findLines groups what is darker or brighter than a threshold within win into lines of text. Pixels of hide
 // count as background. Near-identical lines are kept once.
@@ -47,14 +48,33 @@ func (p *plane) findLines(win, hide box, level, back float64, kind int) []textLi
 		threshold = back + []float64{0.6, 0.85, 0.4}[kind]*(level-back)
 	case 3:
 		threshold = p.otsu(win)
-	default:
+	case 4:
 		threshold, bright = p.otsu(win), !bright
+	default:
+		return p.thinLines(win, hide, bright)
 	}
 	threshold = math.Round(threshold)
 	if threshold <= 0 || threshold >= 255 {
 		return nil
 	}
-	glyphs := p.glyphs(win, hide, uint8(threshold), bright)
+	return p.chain(win, p.glyphs(win, hide, uint8(threshold), bright), bright)
+}
+
+// thinLines finds text on ground as bright as the text, where no one threshold tells them apart.
+func (p *plane) thinLines(win, hide box, bright bool) []textLine {
+	t := p.topHat(win, bright, min(max(p.w/110, 4), 14))
+	inner := box{0, 0, t.w, t.h}
+	threshold := math.Round(max(t.otsu(inner), 10))
+	hide = box{hide.x0 - win.x0, hide.y0 - win.y0, hide.x1 - win.x0, hide.y1 - win.y0}
+	glyphs := t.glyphs(inner, hide, uint8(min(threshold, 254)), true)
+	for k, g := range glyphs {
+		glyphs[k] = box{g.x0 + win.x0, g.y0 + win.y0, g.x1 + win.x0, g.y1 + win.y0}
+	}
+	return p.chain(win, glyphs, bright)
+}
+
+// chain makes lines of glyphs, at several widths of the gap between words.
+func (p *plane) chain(win box, glyphs []box, bright bool) []textLine {
 	var out []textLine
 	for _, gap := range []float64{0.5, 0.7, 0.95, 1.5} {
 		for _, l := range group(glyphs, gap) {
@@ -154,7 +174,7 @@ func (p *plane) glyphs(win, hide box, threshold uint8, bright bool) []box {
 			}
 		}
 		if b.h() < minDotPx || b.h() > maxGlyphPx || b.w() > 9*b.h() || b.w() > 6*maxGlyphPx ||
-			2*b.w() > 5*b.h() && 10*n < 3*b.w()*b.h() { // the last: a line with end marks
+			2*b.w() > 3*b.h() && 10*n < 3*b.w()*b.h() { // the last: a line with end marks
 			continue
 		}
 		if out = append(out, box{b.x0 - 1 + win.x0, b.y0 - 1 + win.y0, b.x1 - 1 + win.x0, b.y1 - 1 + win.y0}); len(out) == maxGlyphs {
