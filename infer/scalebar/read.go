@@ -166,6 +166,7 @@ type search struct {
 	p     *plane
 	net   *reader
 	cache map[textLine][]reading
+	seen  []textLine
 	tries int
 }
 
@@ -184,6 +185,9 @@ func (s *search) collect(cands []candidate) []textLine {
 		}
 		own := 0.0
 		for kind := range kinds {
+			if kind == maskKinds-1 && c.quality < 0.5 {
+				break
+			}
 			found := s.lines(c, kind)
 			lines = append(lines, found...)
 			for _, l := range found {
@@ -225,9 +229,10 @@ func (s *search) lines(c *candidate, kind int) []textLine {
 		if k >= linesPerMask {
 			break
 		}
-		if _, known := s.cache[l.textLine]; known {
+		if l.among(s.seen, 0.08) {
 			continue
 		}
+		s.seen = append(s.seen, l.textLine)
 		if r := s.read(l.textLine); len(r) > 0 && r[0].p > 0.02 {
 			out = append(out, l.textLine)
 		}

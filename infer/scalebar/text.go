@@ -89,14 +89,22 @@ func (p *plane) chain(win box, glyphs []box, bright bool) []textLine {
 }
 
 func appendLine(out []textLine, l textLine) []textLine {
-	tol := 0.12 * l.size()
-	for _, k := range out {
-		if k.bright == l.bright && math.Abs(k.top-l.top) <= tol && math.Abs(k.base-l.base) <= tol &&
-			math.Abs(float64(k.x0-l.x0)) <= 2*tol && math.Abs(float64(k.x1-l.x1)) <= 2*tol {
-			return out
-		}
+	if l.among(out, 0.12) {
+		return out
 	}
 	return append(out, l)
+}
+
+// among tells whether a line is one of those known, within tol of the digits' height.
+func (l textLine) among(known []textLine, tol float64) bool {
+	tol *= l.size()
+	for _, k := range known {
+		if k.bright == l.bright && math.Abs(k.top-l.top) <= tol && math.Abs(k.base-l.base) <= tol &&
+			math.Abs(float64(k.x0-l.x0)) <= 2*tol && math.Abs(float64(k.x1-l.x1)) <= 2*tol {
+			return true
+		}
+	}
+	return false
 }
 
 // otsu is the threshold that separates the window's grey levels best.

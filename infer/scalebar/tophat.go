@@ -14,36 +14,55 @@ func (p *plane) topHat(win box, bright bool, r int) *plane {
 			dst[x] = k
 		}
 	}
-	o := v.filter(r, func(a, b uint8) uint8 { return min(a, b) })
-	o = o.filter(r, func(a, b uint8) uint8 { return max(a, b) })
+	o := v.erode(r)
+	o.invert()
+	o = o.erode(r)
+	o.invert()
 	for k, x := range o.pix {
 		v.pix[k] -= min(x, v.pix[k])
 	}
 	return v
 }
 
-// filter takes pick over squares of 2r+1 px, cut at the borders.
-func (p *plane) filter(r int, pick func(a, b uint8) uint8) *plane {
-	rows := &plane{w: p.w, h: p.h, pix: make([]uint8, len(p.pix))}
-	for y := range p.h {
-		src, dst := p.row(y), rows.row(y)
-		for x := range dst {
-			m := src[x]
-			for _, k := range src[max(0, x-r):min(p.w, x+r+1)] {
-				m = pick(m, k)
-			}
-			dst[x] = m
-		}
+func (p *plane) invert() {
+	for k, v := range p.pix {
+		p.pix[k] = 255 - v
 	}
+}
+
+// erode takes the minimum over squares of 2r+1 px; the border's pixels repeat. Minima over 2, 4, 8, ... pixels
+// are built from one another, and the last two overlap.
+func (p *plane) erode(r int) *plane {
+	n := 2*r + 1
 	out := &plane{w: p.w, h: p.h, pix: make([]uint8, len(p.pix))}
+	line := make([]uint8, p.w+2*r)
 	for y := range p.h {
-		dst := out.row(y)
-		copy(dst, rows.row(y))
-		for k := max(0, y-r); k < min(p.h, y+r+1); k++ {
-			for x, v := range rows.row(k) {
-				dst[x] = pick(dst[x], v)
-			}
+		src := p.row(y)
+		for k := range r {
+			line[k], line[r+p.w+k] = src[0], src[p.w-1]
 		}
+		copy(line[r:], src)
+		slide(line, n, 1)
+		copy(out.row(y), line)
 	}
+	column := make([]uint8, (p.h+2*r)*p.w)
+	for y := range p.h + 2*r {
+		copy(column[y*p.w:], out.row(min(max(y-r, 0), p.h-1)))
+	}
+	slide(column, n, p.w)
+	copy(out.pix, column)
 	return out
+}
+
+// slide replaces v[k] by the minimum of v[k], v[k+step], ..., n of them, as far as they go.
+func slide(v []uint8, n, step int) {
+	have := 1
+	for have < n {
+		by := min(have, n-have)
+		ahead := v[by*step:]
+		for k, x := range ahead {
+			v[k] = min(v[k], x)
+		}
+		have += by
+	}
 }
