@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,4 +28,10 @@ func TestBothSignsForMicroAreUnderstood(t *testing.T) {
 		require.NoError(t, err, s)
 		require.Equal(t, 2000.0, p.FixedNmPerPx)
 	}
+}
+
+func TestAPathThatCannotBeReadIsNamedOnce(t *testing.T) {
+	err := cannotRead("in", &fs.PathError{Op: "open", Path: "in/secret", Err: fs.ErrPermission})
+	require.EqualError(t, err, "cannot read in/secret: permission denied; check the permissions")
+	require.ErrorIs(t, err, fs.ErrPermission)
 }
