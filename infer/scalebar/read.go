@@ -167,11 +167,18 @@ type search struct {
 	net   *reader
 	cache map[textLine][]reading
 	seen  []textLine
+	cands []candidate
 	tries int
+}
+
+// covers is the candidate's box, with what its ends blur into.
+func (c *candidate) covers() box {
+	return box{int(c.x0) - 1, int(math.Floor(c.y0)), int(c.x1) + 2, int(math.Ceil(c.y1))}
 }
 
 // collect finds lines that read as labels beside the candidates. It stops when one leaves no doubt.
 func (s *search) collect(cands []candidate) []textLine {
+	s.cands = cands
 	var lines []textLine
 	best := 0.0
 	for k := range cands {
@@ -212,7 +219,13 @@ func (s *search) lines(c *candidate, kind int) []textLine {
 	wx := max(0.5*c.length(), min(0.3*float64(p.w), 320), 100)
 	wy := max(60, min(0.17*float64(p.h), 160))
 	win := box{int(c.x0 - wx), int(c.y0 - wy), int(c.x1 + wx), int(c.y1 + wy)}
-	hide := box{int(c.x0) - 1, int(math.Floor(c.y0)), int(c.x1) + 2, int(math.Ceil(c.y1))}
+	hide := []box{c.covers()}
+	for k := range s.cands { // the other half of a line that the label interrupts
+		o := &s.cands[k]
+		if math.Abs(o.y0-c.y0) < 1.5 && math.Abs(o.y1-c.y1) < 1.5 && math.Abs(o.length()-c.length()) < 0.25*c.length()+3 && o.x0 != c.x0 {
+			hide = append(hide, o.covers())
+		}
+	}
 	type ranked struct {
 		textLine
 		near float64

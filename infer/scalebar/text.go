@@ -1,6 +1,9 @@
 package scalebar
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // box is a range of pixels, x1 and y1 exclusive.
 type box struct{ x0, y0, x1, y1 int }
@@ -36,7 +39,7 @@ const maskKinds = 6
 
 // findLines groups what is darker or brighter than a threshold within win into lines of text. Pixels of hide
 // count as background. Near-identical lines are kept once.
-func (p *plane) findLines(win, hide box, level, back float64, kind int) []textLine {
+func (p *plane) findLines(win box, hide []box, level, back float64, kind int) []textLine {
 	win = box{max(win.x0, 0), max(win.y0, 0), min(win.x1, p.w), min(win.y1, p.h)}
 	if win.w() < 8 || win.h() < 6 {
 		return nil
@@ -61,11 +64,14 @@ func (p *plane) findLines(win, hide box, level, back float64, kind int) []textLi
 }
 
 // thinLines finds text on ground as bright as the text, where no one threshold tells them apart.
-func (p *plane) thinLines(win, hide box, bright bool) []textLine {
+func (p *plane) thinLines(win box, hide []box, bright bool) []textLine {
 	t := p.topHat(win, bright, min(max(p.w/110, 4), 14))
 	inner := box{0, 0, t.w, t.h}
 	threshold := math.Round(max(t.otsu(inner), 10))
-	hide = box{hide.x0 - win.x0, hide.y0 - win.y0, hide.x1 - win.x0, hide.y1 - win.y0}
+	hide = slices.Clone(hide)
+	for k, b := range hide {
+		hide[k] = box{b.x0 - win.x0, b.y0 - win.y0, b.x1 - win.x0, b.y1 - win.y0}
+	}
 	glyphs := t.glyphs(inner, hide, uint8(min(threshold, 254)), true)
 	for k, g := range glyphs {
 		glyphs[k] = box{g.x0 + win.x0, g.y0 + win.y0, g.x1 + win.x0, g.y1 + win.y0}
@@ -138,7 +144,7 @@ func (p *plane) otsu(win box) float64 {
 const maxGlyphs = 3000
 
 // glyphs are the boxes of the 8-connected components of the mask that may be characters.
-func (p *plane) glyphs(win, hide box, threshold uint8, bright bool) []box {
+func (p *plane) glyphs(win box, hide []box, threshold uint8, bright bool) []box {
 	w, h := win.w(), win.h()
 	pw := w + 2 // a frame of background spares the bounds checks
 	mask := make([]uint8, pw*(h+2))
@@ -150,9 +156,8 @@ func (p *plane) glyphs(win, hide box, threshold uint8, bright bool) []box {
 				dst[x] = 1
 			}
 		}
-		if yy := win.y0 + y; yy >= hide.y0 && yy < hide.y1 {
-			a, b := max(hide.x0-win.x0, 0), min(hide.x1-win.x0, w)
-			if b > a {
+		for _, k := range hide {
+			if a, b := max(k.x0-win.x0, 0), min(k.x1-win.x0, w); b > a && win.y0+y >= k.y0 && win.y0+y < k.y1 {
 				clear(dst[a:b])
 			}
 		}
