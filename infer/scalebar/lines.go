@@ -6,16 +6,21 @@ import (
 	"slices"
 )
 
+// maxBigGlyphs bounds the glyphs of one window that are high enough to be digits.
+const maxBigGlyphs = 500
+
 // group chains glyphs whose gaps are below gap times their height, left to right.
 func group(glyphs []box, gap float64) []textLine {
 	big := slices.DeleteFunc(slices.Clone(glyphs), func(b box) bool { return b.h() < minGlyphPx })
+	if len(big) > maxBigGlyphs {
+		return nil
+	}
 	slices.SortFunc(big, func(a, b box) int { return cmp.Or(cmp.Compare(a.x0, b.x0), cmp.Compare(a.y0, b.y0)) })
 	parent := make([]int, len(big))
 	for k := range parent {
 		parent[k] = k
 	}
-	var root func(int) int
-	root = func(k int) int {
+	root := func(k int) int {
 		for parent[k] != k {
 			parent[k] = parent[parent[k]]
 			k = parent[k]

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"sync"
 )
 
 //go:embed reader.bin
@@ -33,7 +32,8 @@ type layer struct {
 // reader is the character network. It is read-only after loading and safe for concurrent use.
 type reader struct{ layers []layer }
 
-var loadReader = sync.OnceValues(func() (*reader, error) { return parseReader(readerBytes) })
+// loadReader decodes the embedded weights, which takes a fraction of a millisecond.
+func loadReader() (*reader, error) { return parseReader(readerBytes) }
 
 // parseReader decodes the weights as infer/training/scalebar/train.py writes them.
 func parseReader(b []byte) (*reader, error) {

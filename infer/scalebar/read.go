@@ -131,10 +131,10 @@ func widest(matches []match) match {
 	return m
 }
 
-// needed is the confidence that a label needs: more for the ångström, whose letter is read into texture most
+// needed is the confidence that a label needs: more for a digit and an Å, which are read into texture most
 // easily, and beside a bar that is hardly one.
 func needed(m match, l Label) float64 {
-	if l.Unit == "A" || m.cand.quality < 0.4 {
+	if l.Unit == "A" && l.Value < 10 || m.cand.quality < 0.4 {
 		return 0.8
 	}
 	return minConfidence

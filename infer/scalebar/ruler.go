@@ -20,7 +20,6 @@ type mark struct{ x, level float64 }
 type ruler struct {
 	x0, x1 float64
 	y0, y1 int
-	level  float64
 	bright bool
 }
 

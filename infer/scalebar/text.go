@@ -141,7 +141,8 @@ func (p *plane) otsu(win box) float64 {
 	return at + 0.5
 }
 
-const maxGlyphs = 3000
+// maxGlyphs bounds the marks of one window: with more it is texture.
+const maxGlyphs = 1200
 
 // glyphs are the boxes of the 8-connected components of the mask that may be characters.
 func (p *plane) glyphs(win box, hide []box, threshold uint8, bright bool) []box {
