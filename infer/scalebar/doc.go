@@ -18,7 +18,7 @@
 //     (70 000 weights, plain Go, trained on synthetic lines only: infer/training/scalebar). Decoding is bound to the
 //     grammar NUMBER UNIT with the round numbers that scale bars state; probabilities are those among all strings, so
 //     that what is not a label has none.
-//   - confirm.go: the label is read again in shifted crops, and with more of what stands before it ("6.8 mm" is not
+//   - search.go, confirm.go: lines and bars are matched by nearness; the label is read again in shifted crops, and with more of what stands before it ("6.8 mm" is not
 //     "8 mm"); the mean probability is the confidence.
 //   - split.go, caps.go, ends.go: lines that the label interrupts, end marks, frames; the ends are where the profile
 //     along the bar, at full resolution, crosses half way between the bar and what is outside.

@@ -1,0 +1,152 @@
+package scalebar
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// search reads text; lines that several candidates share are read once.
+type search struct {
+	p     *plane
+	net   *reader
+	cache map[textLine][]reading
+	seen  []textLine
+	cands []candidate
+	tries int
+}
+
+// covers is the candidate's box, with what its ends blur into.
+func (c *candidate) covers() box {
+	return box{int(c.x0) - 1, int(math.Floor(c.y0)), int(c.x1) + 2, int(math.Ceil(c.y1))}
+}
+
+// collect finds lines that read as labels beside the candidates. It stops when one leaves no doubt.
+func (s *search) collect(cands []candidate) []textLine {
+	s.cands = cands
+	var lines []textLine
+	best := 0.0
+	for k := range cands {
+		c := &cands[k]
+		kinds := maskKinds
+		if k >= firstCandidates {
+			if best > enoughScore || c.quality < 0.15 {
+				break
+			}
+			kinds = 2
+		}
+		own := 0.0
+		for kind := range kinds {
+			if kind == maskKinds-1 && c.quality < 0.5 {
+				break
+			}
+			found := s.lines(c, kind)
+			lines = append(lines, found...)
+			for _, l := range found {
+				for _, m := range s.match(nil, c, l) {
+					own = max(own, m.score)
+				}
+			}
+			if own > enoughScore {
+				break
+			}
+		}
+		if best = max(best, own); best > enoughScore && k >= 1 {
+			break
+		}
+	}
+	return lines
+}
+
+// lines finds the lines beside one candidate that read as a label.
+func (s *search) lines(c *candidate, kind int) []textLine {
+	p := s.p
+	wx := max(0.5*c.length(), min(0.3*float64(p.w), 320), 100)
+	wy := max(60, min(0.17*float64(p.h), 160))
+	win := box{int(c.x0 - wx), int(c.y0 - wy), int(c.x1 + wx), int(c.y1 + wy)}
+	hide := []box{c.covers()}
+	for k := range s.cands { // the other half of a line that the label interrupts
+		o := &s.cands[k]
+		if math.Abs(o.y0-c.y0) < 1.5 && math.Abs(o.y1-c.y1) < 1.5 && math.Abs(o.length()-c.length()) < 0.25*c.length()+3 && o.x0 != c.x0 {
+			hide = append(hide, o.covers())
+		}
+	}
+	type ranked struct {
+		textLine
+		near float64
+	}
+	var order []ranked
+	for _, l := range p.findLines(win, hide, c.level, c.back, kind) {
+		if n := c.nearness(l); n > 0.2 {
+			order = append(order, ranked{l, n})
+		}
+	}
+	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(b.near, a.near) })
+	var out []textLine
+	for k, l := range order {
+		if k >= linesPerMask {
+			break
+		}
+		if l.among(s.seen, 0.08) {
+			continue
+		}
+		s.seen = append(s.seen, l.textLine)
+		if r := s.read(l.textLine); len(r) > 0 && r[0].p > 0.02 {
+			out = append(out, l.textLine)
+		}
+	}
+	return out
+}
+
+// match appends what a line says if it is the candidate's label.
+func (s *search) match(out []match, c *candidate, l textLine) []match {
+	near := c.nearness(l)
+	if near < 0.05 {
+		return out
+	}
+	if whole, ok := s.p.across(c, l); ok {
+		c, near = &whole, 1
+	} else if c.x0 < 1.5 || c.x1 > float64(s.p.w)-1.5 {
+		near *= 0.6 // a panel's border rather than a bar
+	}
+	if c.bright() != l.bright {
+		near *= 0.8
+	}
+	for _, r := range s.cache[l] {
+		if r.p > 0.02 {
+			out = append(out, match{c, l, r, r.p * near * (0.1 + 0.9*c.quality)})
+		}
+	}
+	return out
+}
+
+// read decodes a line.
+func (s *search) read(l textLine) []reading {
+	if r, ok := s.cache[l]; ok {
+		return r
+	}
+	if s.tries >= maxTextTries {
+		return nil
+	}
+	s.tries++
+	r := s.look(l, 0.35)
+	s.cache[l] = r
+	return r
+}
+
+// nearness weighs where a label lies against its bar: 1 right above or below and within its extent, less with
+// distance, 0 where no label would be.
+func (c *candidate) nearness(l textLine) float64 {
+	h := l.size()
+	gapY := max(float64(l.y0)-c.y1, c.y0-l.base, 0)
+	gapX := max(float64(l.x0)-c.x1, c.x0-float64(l.x1), 0)
+	mid := (l.top + l.base) / 2
+	if mid := (c.y0 + c.y1) / 2; gapX == 0 && mid > l.top-1 && mid < l.base+1 || c.length() < 1.2*h {
+		return 0 // a stroke of the text itself
+	}
+	if gapX > 0 && gapY == 0 && mid > c.y0-h && mid < c.y1+h { // beside
+		return 0.95 * math.Exp(-max(0, gapX/h-0.5)/1.5)
+	}
+	centre := math.Abs(float64(l.x0+l.x1)/2-(c.x0+c.x1)/2) / max(c.length(), float64(l.w()))
+	return math.Exp(-max(0, gapY/h-0.6)/1.2) * math.Exp(-gapX/h) * (1 - 0.3*min(centre, 1))
+}
