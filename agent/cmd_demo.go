@@ -33,7 +33,7 @@ every scale is right, and every frame arrived as a message.`,
 	f := c.Flags()
 	f.IntVar(&d.Frames, "frames", 12, "how many frames")
 	f.DurationVar(&d.For, "for", 0, "go on for this long instead")
-	f.Uint64Var(&d.Seed, "seed", 0, "of the simulated sample; 0 chooses one")
+	f.Uint64Var(&d.Seed, "seed", 1, "of the simulated sample; 0 chooses one at random")
 	f.StringVar(&d.Provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
 	return c
 }

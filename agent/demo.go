@@ -134,8 +134,9 @@ func (d *demo) play(ctx context.Context, dir string) error {
 		}
 		next := time.After(time.Second)
 		m := simulate.Microscope{Dir: filepath.Join(dir, "microscope"), Scene: scene, Frames: 1, Start: i}
-		err := m.Run(ctx, func(w simulate.Written) { err = d.learn(w) })
-		if err != nil {
+		var learned error
+		err = m.Run(ctx, func(w simulate.Written) { learned = d.learn(w) })
+		if err := errors.Join(err, learned); err != nil {
 			return err
 		}
 		select {
