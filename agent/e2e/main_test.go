@@ -24,7 +24,7 @@ import (
 // program is what is tested: the binary that TestMain builds, and the library it loads.
 var program struct {
 	exe     string
-	library string
+	ortPath string
 	missing error // why there is no library
 }
 
@@ -47,7 +47,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	program.library, program.missing = findLibrary(root)
+	program.ortPath, program.missing = findLibrary(root)
 	program.exe = filepath.Join(dir, "bin", "aimsd")
 	// Debian keeps the broker where not every PATH leads.
 	if err := os.Setenv("PATH", os.Getenv("PATH")+string(filepath.ListSeparator)+"/usr/sbin"); err != nil {
@@ -112,7 +112,7 @@ func environment(extra ...string) []string {
 			env = append(env, entry)
 		}
 	}
-	return append(append(env, infer.LibraryEnv+"="+program.library), extra...)
+	return append(append(env, infer.LibraryEnv+"="+program.ortPath), extra...)
 }
 
 // result is what a finished command left.

@@ -113,7 +113,7 @@ func TestMissingLibraryIsNamedWithTheCommandThatFetchesIt(t *testing.T) {
 func TestProgramRunsThroughASymlinkFromAnyFolder(t *testing.T) {
 	t.Parallel()
 	needLibrary(t)
-	exe, env := install(t, program.library)
+	exe, env := install(t, program.ortPath)
 	elsewhere := t.TempDir()
 	link := filepath.Join(elsewhere, "microscope-analysis")
 	require.NoError(t, os.Symlink(exe, link))
