@@ -8,7 +8,7 @@ import (
 )
 
 // limitMemory makes the garbage collector work harder before the program takes most of the machine: a
-// frame of 16K x 16K needs about 12 GB, and garbage would double that. GOMEMLIMIT, when set, is obeyed.
+// frame of 16K x 16K needs about 14 GB, and garbage could double that. GOMEMLIMIT, when set, is obeyed.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
