@@ -96,6 +96,11 @@ func columnStat(objects []Object, get func(o *Object) float64) Stat {
 	return stat(samples(values, weights), len(objects))
 }
 
+// Describe summarises values with weights (nil: all 1) as Summarise does a column of one frame: values that
+// are not finite or weigh nothing are excluded, the standard deviation has n-1 in its denominator, and
+// percentiles are weighted Hazen.
+func Describe(values, weights []float64) Stat { return stat(samples(values, weights), len(values)) }
+
 // stat summarises sorted samples, a selection out of all.
 func stat(s []sample, all int) Stat {
 	st := Stat{N: len(s), NExcluded: all - len(s)}
