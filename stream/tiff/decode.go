@@ -2,7 +2,6 @@ package tiff
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -17,23 +16,24 @@ const (
 )
 
 // rowFunc converts a row: px pixels at column x of row y, from one row of bytes per plane.
-type rowFunc func(x, y, px int, planes [][]byte)
+type rowFunc func(w *worker, x, y, px int, planes [][]byte)
 
 // job is a run of rows of one chunk position, the same in every plane.
 type job struct{ chunk, first, rows int }
 
 // decode visits every row of every chunk, on all cores when the image is large. Rows are visited once each,
-// in no particular order, and never after an error or the context's end was noticed.
-func (r *Raster) decode(ctx context.Context, row rowFunc) error {
+// in no particular order, and never after an error or the context's end was noticed. With a target, rows
+// are unpacked into it, Width*Height pixels as stored, instead of into scratch memory: see inPlace.
+func (r *Raster) decode(ctx context.Context, target []byte, row rowFunc) error {
 	position := r.across * r.down
 	piece := r.chunkH
-	if r.compression == compressionNone {
+	if r.compression == compressionNone && r.subX == 0 {
 		piece = min(piece, max(1, pieceBytes/r.rowBytes()))
 	}
 	pieces := (r.chunkH + piece - 1) / piece
 	var next atomic.Int64
 	work := func() error {
-		w := worker{r: r, row: row}
+		w := worker{r: r, row: row, target: target}
 		for ctx.Err() == nil {
 			k := int(next.Add(1)) - 1
 			if k >= position*pieces {
@@ -63,25 +63,36 @@ func (r *Raster) decode(ctx context.Context, row rowFunc) error {
 	return g.Wait()
 }
 
+// inPlace reports whether unpacked rows are the image's rows, size bytes per pixel, so that they can be
+// unpacked where the pixels are wanted.
+func (r *Raster) inPlace(size int) bool {
+	return !r.tiled && r.planes() == 1 && r.interleaved() == 1 && r.depth == 8*size
+}
+
 // worker holds what one goroutine reuses between jobs.
 type worker struct {
 	r       *Raster
 	row     rowFunc
+	target  []byte
 	unpack  []unpacker // by plane
 	scratch [][]byte
 	block   [][]byte
 	rows    [][]byte
+	levels  levels
 }
 
 func (w *worker) do(ctx context.Context, j job) error {
 	r := w.r
 	rowBytes := r.rowBytes()
 	perBlock := max(1, blockBytes/rowBytes)
+	if w.target != nil && r.compression == compressionNone {
+		perBlock = j.rows // one read
+	}
 	if w.unpack == nil {
 		n := r.planes()
 		w.unpack, w.scratch = make([]unpacker, n), make([][]byte, n)
 		w.block, w.rows = make([][]byte, n), make([][]byte, n)
-		if _, inMemory := r.page.file.r.(Bytes); !inMemory || r.compression != compressionNone {
+		if w.target == nil {
 			for p := range w.scratch {
 				w.scratch[p] = make([]byte, min(perBlock, r.chunkH)*rowBytes)
 			}
@@ -98,56 +109,25 @@ func (w *worker) do(ctx context.Context, j job) error {
 	for done := 0; done < j.rows && ctx.Err() == nil; {
 		n := min(perBlock, j.rows-done)
 		for p := range w.unpack {
+			into := w.scratch[p]
+			if w.target != nil {
+				into = w.target[(y+done)*rowBytes:][:n*rowBytes]
+			}
 			var err error
-			if w.block[p], err = w.unpack[p].next(r, j.chunk+p*r.across*r.down, n*rowBytes, w.scratch[p]); err != nil {
+			if w.block[p], err = w.unpack[p].next(r, j.chunk+p*r.across*r.down, n*rowBytes, into, w.target != nil); err != nil {
 				return err
 			}
 		}
 		for i := range n {
 			for p, b := range w.block {
 				w.rows[p] = b[i*rowBytes : (i+1)*rowBytes]
-				if r.predictor {
-					r.undoPredictor(w.rows[p])
-				}
+				r.undoPredictor(w, w.rows[p])
 			}
-			w.row(x, y+done+i, px, w.rows)
+			w.row(w, x, y+done+i, px, w.rows)
 		}
 		done += n
 	}
 	return ctx.Err()
-}
-
-// undoPredictor sums the horizontal differences of a row (TIFF 6.0, section 14).
-func (r *Raster) undoPredictor(row []byte) {
-	step := r.Samples
-	if r.planar {
-		step = 1
-	}
-	big := r.bigEndian()
-	switch r.Bits {
-	case 8:
-		for i := step; i < len(row); i++ {
-			row[i] += row[i-step]
-		}
-	case 16:
-		step *= 2
-		for i := step; i+1 < len(row); i += 2 {
-			if big {
-				binary.BigEndian.PutUint16(row[i:], binary.BigEndian.Uint16(row[i:])+binary.BigEndian.Uint16(row[i-step:]))
-			} else {
-				binary.LittleEndian.PutUint16(row[i:], binary.LittleEndian.Uint16(row[i:])+binary.LittleEndian.Uint16(row[i-step:]))
-			}
-		}
-	case 32:
-		step *= 4
-		for i := step; i+3 < len(row); i += 4 {
-			if big {
-				binary.BigEndian.PutUint32(row[i:], binary.BigEndian.Uint32(row[i:])+binary.BigEndian.Uint32(row[i-step:]))
-			} else {
-				binary.LittleEndian.PutUint32(row[i:], binary.LittleEndian.Uint32(row[i:])+binary.LittleEndian.Uint32(row[i-step:]))
-			}
-		}
-	}
 }
 
 // checkLen panics when the caller's slice does not fit the image: a programming error.

@@ -1,8 +1,20 @@
 // Package tiff reads and writes the TIFF files of microscopes: every tag of every directory, classic and
-// BigTIFF, the first page as grey pixels or as label ids, and whether a file is completely written.
+// BigTIFF, the pages that are images as grey pixels or as label ids, and whether a file is completely written.
+//
+// Read are strips and tiles, interleaved and planar, in either fill order; uncompressed, PackBits, LZW,
+// Deflate, Zstandard, CCITT fax and JPEG; integers of 1 to 64 bits and floats of 16, 24, 32 and 64, with
+// predictors 1 to 3; grey, palette, RGB, CMYK and YCbCr, all to grey.
+//
+// Integers of up to 8 bits become 8-bit grey, others 16-bit, spread over the whole range where they have
+// fewer bits; signed ones are moved up by half their range. Longer integers and floats are mapped so:
+//
+//	integers that all lie in 0..65535                      as they are
+//	floats that all lie in 0..1, the largest at least 0.5  times 65535
+//	anything else                                          the page's range of finite values to 0..65535
+//	NaN, -Inf: 0; +Inf: 65535; an image of one value: 0
 //
 // It exists because golang.org/x/image/tiff shows no tags, where instruments keep the pixel size, and reads
-// no BigTIFF. References: TIFF 6.0 (Adobe, 1992), TIFF Technical Note 2, the BigTIFF layout of libtiff.
+// no BigTIFF. References: TIFF 6.0 (Adobe, 1992), TIFF Technical Notes 2 and 3, the BigTIFF layout of libtiff.
 package tiff
 
 import "errors"

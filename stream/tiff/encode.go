@@ -26,7 +26,7 @@ type GrayOptions struct {
 
 // EncodeGray8 writes pix (width*height, row-major) as a single-page little-endian TIFF.
 func EncodeGray8(w io.Writer, pix []uint8, width, height int, opts GrayOptions) error {
-	return encode(w, image{
+	return encode(w, picture{
 		width: width, height: height, bytes: 1, opts: opts,
 		fill: func(dst []byte, from int) { copy(dst, pix[from:]) },
 	}, len(pix))
@@ -34,7 +34,7 @@ func EncodeGray8(w io.Writer, pix []uint8, width, height int, opts GrayOptions) 
 
 // EncodeGray16 writes pix (width*height, row-major) as a single-page little-endian TIFF.
 func EncodeGray16(w io.Writer, pix []uint16, width, height int, opts GrayOptions) error {
-	return encode(w, image{
+	return encode(w, picture{
 		width: width, height: height, bytes: 2, opts: opts,
 		fill: func(dst []byte, from int) {
 			for i, v := range pix[from:][:len(dst)/2] {
@@ -54,7 +54,7 @@ func EncodeLabels(w io.Writer, labels []int32, width, height int) error {
 	if lowest < 0 {
 		return fmt.Errorf("encode labels: negative label %d; ids go from 0 (background) up", lowest)
 	}
-	m := image{width: width, height: height, bytes: 2, opts: GrayOptions{Deflate: true}}
+	m := picture{width: width, height: height, bytes: 2, opts: GrayOptions{Deflate: true}}
 	m.fill = func(dst []byte, from int) {
 		for i, v := range labels[from:][:len(dst)/2] {
 			binary.LittleEndian.PutUint16(dst[2*i:], uint16(v))
@@ -71,8 +71,8 @@ func EncodeLabels(w io.Writer, labels []int32, width, height int) error {
 	return encode(w, m, len(labels))
 }
 
-// image is what the encoder needs of any pixel type.
-type image struct {
+// picture is what the encoder needs of any pixel type.
+type picture struct {
 	width, height int
 	bytes         int // per pixel
 	opts          GrayOptions
@@ -80,7 +80,7 @@ type image struct {
 }
 
 // encode writes header, strips, directory, in this order.
-func encode(w io.Writer, m image, pixels int) error {
+func encode(w io.Writer, m picture, pixels int) error {
 	if m.width <= 0 || m.height <= 0 || m.width > MaxSide || m.height > MaxSide {
 		return fmt.Errorf("encode: %w: %d x %d px, 1 to %d per side possible", ErrTooLarge, m.width, m.height, MaxSide)
 	}
@@ -144,7 +144,7 @@ func encode(w io.Writer, m image, pixels int) error {
 }
 
 // deflate compresses all strips, on all cores.
-func (m image) deflate(n, rows int, size func(int) int) ([][]byte, error) {
+func (m picture) deflate(n, rows int, size func(int) int) ([][]byte, error) {
 	packed := make([][]byte, n)
 	var next atomic.Int64
 	var g errgroup.Group
@@ -179,7 +179,7 @@ func (m image) deflate(n, rows int, size func(int) int) ([][]byte, error) {
 }
 
 // directory builds the IFD and the values that do not fit into it, for a place at byte at of the file.
-func (m image) directory(offsets, counts []uint32, rows int, at uint32) []byte {
+func (m picture) directory(offsets, counts []uint32, rows int, at uint32) []byte {
 	compression := uint32(compressionNone)
 	if m.opts.Deflate {
 		compression = compressionDeflate

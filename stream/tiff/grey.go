@@ -2,8 +2,8 @@ package tiff
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
+	"unsafe"
 )
 
 // Rec. 601 luminance weights in 16-bit fixed point; they sum to 65536, so that grey stays grey.
@@ -13,197 +13,186 @@ const (
 	weightB = 7471
 )
 
-// GreyBits is the depth to decode to: 8 (Gray8) for samples of up to 8 bits and for palettes, 16 (Gray16)
-// for 16-bit samples. The error wraps ErrUnsupported and names the remedy.
+// GreyBits is the depth to decode to: 8 (Gray8) for integers of up to 8 bits and for palettes of them, else
+// 16 (Gray16). The error wraps ErrUnsupported and names the remedy.
 func (r *Raster) GreyBits() (int, error) {
-	const remedy = "re-save it as 8 or 16-bit grey"
-	switch {
-	case r.format == 2:
-		return 0, fmt.Errorf("%w: signed samples; %s", ErrUnsupported, remedy)
-	case r.format != 1:
-		return 0, fmt.Errorf("%w: floating-point samples; %s", ErrUnsupported, remedy)
-	case r.Bits > 16:
-		return 0, fmt.Errorf("%w: %d bits per sample; %s", ErrUnsupported, r.Bits, remedy)
+	if r.photometric == photometricMask {
+		return 0, fmt.Errorf("%w: a transparency mask is no image; give the page it belongs to", ErrUnsupported)
 	}
-	switch r.photometric {
-	case photometricBlackIsZero, photometricWhiteIsZero:
-		if r.Samples > 2 || r.Samples == 2 && r.Bits < 8 {
-			return 0, fmt.Errorf("%w: %d channels; save the wanted channel as grey", ErrUnsupported, r.Samples)
-		}
-	case photometricPalette:
-		if r.Samples > 2 || r.Samples == 2 && r.Bits < 8 || r.Bits > 8 {
-			return 0, fmt.Errorf("%w: palette of %d-bit indices; %s", ErrUnsupported, r.Bits, remedy)
-		}
-	case photometricRGB:
-		if r.Samples < 3 || r.Bits < 8 {
-			return 0, fmt.Errorf("%w: RGB of %d samples of %d bits; %s", ErrUnsupported, r.Samples, r.Bits, remedy)
-		}
+	if r.depth <= 8 {
+		return 8, nil
 	}
-	if r.Bits == 16 {
-		return 16, nil
-	}
-	return 8, nil
+	return 16, nil
 }
 
-// Gray8 decodes into dst (Width*Height, row-major): min-is-white is inverted, palettes and RGB become Rec. 601
-// luminance, 1, 2 and 4-bit grey is spread over 0..255, alpha is left out. On an error dst holds rubbish.
+// Gray8 decodes integers of up to 8 bits into dst (Width*Height, row-major): fewer bits are spread over
+// 0..255, signed ones moved up by half their range, min-is-white is inverted; palettes, RGB and CMYK become
+// Rec. 601 luminance, YCbCr is its Y; alpha and other extra channels are left out. On an error dst holds
+// rubbish.
 func (r *Raster) Gray8(ctx context.Context, dst []uint8) error {
-	bits, err := r.GreyBits()
-	if err != nil {
-		return err
-	}
-	if bits != 8 {
-		return fmt.Errorf("%w: 16-bit samples asked for as 8-bit", ErrUnsupported)
+	if bits, err := r.GreyBits(); err != nil || bits != 8 {
+		return r.wrongDepth(err)
 	}
 	r.checkLen(len(dst))
 	lut, err := r.lookup8()
 	if err != nil {
 		return err
 	}
-	step := r.Samples
-	if r.planar {
-		step = 1
+	colour := r.used() > 1
+	plain := r.depth == 8 && lut.plain
+	if !colour && r.inPlace(1) {
+		return r.decode(ctx, dst, func(_ *worker, _, _, _ int, planes [][]byte) {
+			if !plain {
+				for i, v := range planes[0] {
+					planes[0][i] = lut.grey[v]
+				}
+			}
+		})
 	}
-	rgb := r.photometric == photometricRGB
-	plain := r.photometric == photometricBlackIsZero && r.Bits == 8
-	return r.decode(ctx, func(x, y, px int, planes [][]byte) {
+	step := r.interleaved()
+	return r.decode(ctx, nil, func(w *worker, x, y, px int, planes [][]byte) {
 		out := dst[y*r.Width+x:][:px]
-		src := planes[0]
 		switch {
-		case rgb && r.planar:
-			luma8(out, src, planes[1], planes[2], 1)
-		case rgb:
-			luma8(out, src, src[1:], src[2:], step)
-		case plain && step == 1:
-			copy(out, src)
-		case r.Bits == 8:
+		case colour:
+			p := r.channels8(w, &lut.level, planes, px)
+			if r.photometric == photometricSeparated {
+				ink8(out, p, step)
+			} else {
+				luma8(out, p[0], p[1], p[2], step)
+			}
+		case r.depth == 8:
+			src := planes[0]
 			for i := range out {
-				out[i] = lut[src[i*step]]
+				out[i] = lut.grey[src[i*step]]
 			}
 		default:
-			unpackBits(out, src, r.Bits)
-			for i, v := range out {
-				out[i] = lut[v]
+			w.levels.ints = grown(w.levels.ints, px*step)
+			r.ints(w.levels.ints, planes[0])
+			for i := range out {
+				out[i] = lut.grey[w.levels.ints[i*step]]
 			}
 		}
 	})
 }
 
-// Gray16 decodes 16-bit samples into dst (Width*Height, row-major), as Gray8 does 8-bit ones.
+// channels8 returns a row's channels as levels 0..255, step samples from pixel to pixel. With one plane they
+// begin one sample after another in the same row.
+func (r *Raster) channels8(w *worker, level *[256]uint8, planes [][]byte, px int) [4][]uint8 {
+	var p [4][]uint8
+	step := r.interleaved()
+	for k, row := range planes {
+		if r.depth != 8 || r.format == formatSigned {
+			n := px * step
+			w.levels.ints, w.levels.u8[k] = grown(w.levels.ints, n), grown(w.levels.u8[k], n)
+			r.ints(w.levels.ints, row)
+			for i, v := range w.levels.ints {
+				w.levels.u8[k][i] = level[v]
+			}
+			row = w.levels.u8[k]
+		}
+		p[k] = row
+	}
+	if len(planes) == 1 {
+		for k := 1; k < r.used(); k++ {
+			p[k] = p[0][k:]
+		}
+	}
+	return p
+}
+
+// Gray16 decodes samples of more than 8 bits into dst (Width*Height, row-major), as Gray8 does the others.
+// Integers of 9 to 16 bits are spread over 0..65535. Longer ones and floats are mapped by the rule of
+// package documentation (see scaling).
 func (r *Raster) Gray16(ctx context.Context, dst []uint16) error {
-	bits, err := r.GreyBits()
+	if bits, err := r.GreyBits(); err != nil || bits != 16 {
+		return r.wrongDepth(err)
+	}
+	r.checkLen(len(dst))
+	if r.depth > 16 || r.format == formatFloat {
+		return r.wide(ctx, dst)
+	}
+	lut, err := r.lookup16()
 	if err != nil {
 		return err
 	}
-	if bits != 16 {
-		return fmt.Errorf("%w: %d-bit samples asked for as 16-bit", ErrUnsupported, r.Bits)
+	step := r.interleaved()
+	colour := r.used() > 1
+	if !colour && lut == nil && r.inPlace(2) && len(dst) > 0 {
+		target := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 2*len(dst))
+		swap, flip := r.bigEndian() != hostBigEndian(), r.flip16()
+		return r.decode(ctx, target, func(_ *worker, _, y, _ int, _ [][]byte) {
+			if swap || flip != 0 {
+				for i, v := range dst[y*r.Width:][:r.Width] {
+					if swap {
+						v = v<<8 | v>>8
+					}
+					dst[y*r.Width+i] = v ^ flip
+				}
+			}
+		})
 	}
-	r.checkLen(len(dst))
-	step := 2 * r.Samples
-	if r.planar {
-		step = 2
-	}
-	big := r.bigEndian()
-	var invert uint16
-	if r.photometric == photometricWhiteIsZero {
-		invert = 0xffff
-	}
-	rgb := r.photometric == photometricRGB
-	return r.decode(ctx, func(x, y, px int, planes [][]byte) {
+	return r.decode(ctx, nil, func(w *worker, x, y, px int, planes [][]byte) {
 		out := dst[y*r.Width+x:][:px]
-		src := planes[0]
+		p := r.channels16(w, lut, planes, px)
 		switch {
-		case rgb && r.planar:
-			luma16(out, src, planes[1], planes[2], 2, big)
-		case rgb:
-			luma16(out, src, src[2:], src[4:], step, big)
+		case !colour:
+			for i := range out {
+				out[i] = p[0][i*step]
+			}
+		case r.photometric == photometricSeparated:
+			ink16(out, p, step)
 		default:
-			grey16(out, src, step, big, invert)
+			luma16(out, p[0], p[1], p[2], step)
 		}
 	})
 }
 
-// lookup8 maps a stored index or level of up to 8 bits to grey.
-func (r *Raster) lookup8() (*[256]uint8, error) {
-	lut := new([256]uint8)
-	levels := 1 << min(r.Bits, 8)
-	if r.photometric != photometricPalette {
-		for v := range levels {
-			lut[v] = uint8(v * 255 / (levels - 1))
-			if r.photometric == photometricWhiteIsZero {
-				lut[v] = 255 - lut[v]
-			}
+// channels16 is channels8 for samples of 9 to 16 bits; grey ones come as grey.
+func (r *Raster) channels16(w *worker, lut []uint16, planes [][]byte, px int) [4][]uint16 {
+	var p [4][]uint16
+	n := px * r.interleaved()
+	for k, row := range planes {
+		w.levels.u16[k] = grown(w.levels.u16[k], n)
+		p[k] = w.levels.u16[k]
+		if lut == nil {
+			grey16(p[k], row, r.bigEndian(), r.flip16())
+			continue
 		}
-		return lut, nil
-	}
-	cmap, err := r.page.Uints(TagColorMap)
-	if err != nil {
-		return nil, err
-	}
-	if len(cmap) < 3*levels {
-		return nil, fmt.Errorf("%w: colour map of %d values, %d needed", ErrFormat, len(cmap), 3*levels)
-	}
-	shift := 0 // some writers fill the map with 8-bit values
-	for _, v := range cmap {
-		if v > 255 {
-			shift = 8
-			break
+		w.levels.ints = grown(w.levels.ints, n)
+		r.ints(w.levels.ints, row)
+		for i, v := range w.levels.ints {
+			p[k][i] = lut[v]
 		}
 	}
-	for v := range levels {
-		red, green, blue := cmap[v]>>shift, cmap[levels+v]>>shift, cmap[2*levels+v]>>shift
-		lut[v] = uint8((weightR*red + weightG*green + weightB*blue + 1<<15) >> 16)
+	if len(planes) == 1 {
+		for k := 1; k < r.used(); k++ {
+			p[k] = p[0][k:]
+		}
 	}
-	return lut, nil
+	return p
 }
 
-// unpackBits spreads samples of 1, 2 or 4 bits, most significant first, over bytes.
-func unpackBits(dst []uint8, src []byte, bits int) {
-	perByte := 8 / bits
-	mask := byte(1<<bits - 1)
-	for i := range dst {
-		shift := 8 - bits*(i%perByte+1)
-		dst[i] = src[i/perByte] >> shift & mask
+// flip16 is what 16-bit samples are combined with: half the range for signed ones, all for min-is-white.
+func (r *Raster) flip16() uint16 {
+	var flip uint16
+	if r.format == formatSigned {
+		flip = 0x8000
 	}
+	if r.photometric == photometricWhiteIsZero {
+		flip ^= 0xffff
+	}
+	return flip
 }
 
-// luma8 reduces 8-bit colour to luminance; r, g and b step through their samples.
-func luma8(dst []uint8, r, g, b []byte, step int) {
-	for i := range dst {
-		k := i * step
-		dst[i] = uint8((weightR*uint32(r[k]) + weightG*uint32(g[k]) + weightB*uint32(b[k]) + 1<<15) >> 16)
+func (r *Raster) wrongDepth(err error) error {
+	if err == nil {
+		err = fmt.Errorf("%w: %d-bit samples asked for at another depth", ErrUnsupported, r.Bits)
 	}
+	return err
 }
 
-// luma16 is luma8 for 16-bit samples; step is in bytes.
-func luma16(dst []uint16, r, g, b []byte, step int, big bool) {
-	for i := range dst {
-		k := i * step
-		var red, green, blue uint64
-		if big {
-			red, green, blue = uint64(binary.BigEndian.Uint16(r[k:])), uint64(binary.BigEndian.Uint16(g[k:])), uint64(binary.BigEndian.Uint16(b[k:]))
-		} else {
-			red, green, blue = uint64(binary.LittleEndian.Uint16(r[k:])), uint64(binary.LittleEndian.Uint16(g[k:])), uint64(binary.LittleEndian.Uint16(b[k:]))
-		}
-		dst[i] = uint16((weightR*red + weightG*green + weightB*blue + 1<<15) >> 16)
-	}
-}
-
-// grey16 reads 16-bit samples, step bytes apart, and flips them where invert is 0xffff.
-func grey16(dst []uint16, src []byte, step int, big bool, invert uint16) {
-	switch {
-	case big:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint16(src[i*step:]) ^ invert
-		}
-	case step == 2:
-		src = src[:2*len(dst)]
-		for i := range dst {
-			dst[i] = binary.LittleEndian.Uint16(src[2*i:2*i+2]) ^ invert
-		}
-	default:
-		for i := range dst {
-			dst[i] = binary.LittleEndian.Uint16(src[i*step:]) ^ invert
-		}
-	}
+// hostBigEndian reports this computer's byte order.
+func hostBigEndian() bool {
+	one := uint16(1)
+	return *(*byte)(unsafe.Pointer(&one)) == 0
 }

@@ -18,9 +18,9 @@ func TestHostileFilesAreRefusedInOneLine(t *testing.T) {
 		"32768 x 32768 in a few byte": {deflated(32768, 32768), ErrTruncated},
 		"strip outside the file":      {cutStrip(), ErrTruncated},
 		"strip too short":             {build(binary.LittleEndian, false, plain(100, 100, 8), false, make([]byte, 99)), ErrTruncated},
-		"JPEG inside":                 {withTag(TagCompression, 7), ErrUnsupported},
+		"JPEG 2000 inside":            {withTag(TagCompression, 34712), ErrUnsupported},
 		"zero rows per strip":         {withTag(TagRowsPerStrip, 0), ErrFormat},
-		"48 bits":                     {withTag(TagBitsPerSample, 48), ErrUnsupported},
+		"65 bits":                     {withTag(TagBitsPerSample, 65), ErrUnsupported},
 		"no width":                    {withTag(TagImageWidth, 0), ErrFormat},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,21 +5,29 @@ import (
 	"fmt"
 )
 
+const remedyGrey = "re-save it as 8 or 16-bit grey"
+
 // Raster is the pixel layout of a page, checked against the file's size and this package's limits before
 // anything is allocated for pixels.
 type Raster struct {
 	Width, Height int // px
-	Bits          int // per sample, as stored: 1, 2, 4, 8, 16 or 32
+	Bits          int // per sample, as stored: 1 to 64
 	Samples       int // per pixel, as stored
 
 	page        *Page
 	photometric uint64
-	format      uint64 // sample format: 1 unsigned, 2 signed, 3 float
+	format      uint64 // of the samples: unsigned, signed or float
 	compression uint64
-	predictor   bool // horizontal differencing
-	lsbFirst    bool // fill order 2
-	planar      bool
+	predictor   uint64 // 1 none, 2 horizontal differences, 3 the same of floats' bytes
+	lsbFirst    bool   // fill order 2
+	planar      bool   // every channel in chunks of its own
 	tiled       bool
+	fax         faxOptions
+	jpegTables  []byte
+	subX, subY  int // chroma subsampling of YCbCr that is not JPEG; 0: not so stored
+
+	// The layout of unpacked rows: JPEG and YCbCr come as one 8-bit channel, their luminance.
+	depth, channels int
 
 	chunkW, chunkH int // of a strip or tile, px
 	across, down   int // chunks per plane
@@ -31,21 +39,12 @@ type Raster struct {
 // say. The errors wrap ErrFormat, ErrTruncated, ErrUnsupported or ErrTooLarge.
 func (p *Page) Raster() (*Raster, error) {
 	r := &Raster{page: p}
-	if err := r.dimensions(); err != nil {
-		return nil, err
+	for _, step := range []func() error{r.dimensions, r.samples, r.coding, r.colour, r.chunks, r.bounds} {
+		if err := step(); err != nil {
+			return nil, err
+		}
 	}
-	if err := r.samples(); err != nil {
-		return nil, err
-	}
-	if err := r.coding(); err != nil {
-		return nil, err
-	}
-	if err := r.chunks(); err != nil {
-		return nil, err
-	}
-	if err := r.bounds(); err != nil {
-		return nil, err
-	}
+	r.coalesce()
 	return r, nil
 }
 
@@ -59,7 +58,7 @@ func (r *Raster) dimensions() error {
 		return err
 	}
 	if w == 0 || h == 0 {
-		return fmt.Errorf("%w: the first page holds no image (%d x %d px)", ErrFormat, w, h)
+		return fmt.Errorf("%w: the page holds no image (%d x %d px)", ErrFormat, w, h)
 	}
 	if w > MaxSide || h > MaxSide || w*h > MaxPixels {
 		return fmt.Errorf("%w: %d x %d px, at most %d px per side and %d px in all; crop or downsample it",
@@ -82,19 +81,18 @@ func (r *Raster) samples() error {
 		bits = []uint64{1}
 	}
 	if spp == 0 || spp > 64 {
-		return fmt.Errorf("%w: %d samples per pixel; re-save it as 8 or 16-bit grey", ErrUnsupported, spp)
+		return fmt.Errorf("%w: %d samples per pixel; %s", ErrUnsupported, spp, remedyGrey)
 	}
 	for _, b := range bits {
 		if b != bits[0] {
-			return fmt.Errorf("%w: samples of different depth %v; re-save it as 8 or 16-bit grey", ErrUnsupported, bits)
+			return fmt.Errorf("%w: samples of different depth %v; %s", ErrUnsupported, bits, remedyGrey)
 		}
 	}
-	switch bits[0] {
-	case 1, 2, 4, 8, 16, 32:
-	default:
-		return fmt.Errorf("%w: %d bits per sample; re-save it as 8 or 16-bit grey", ErrUnsupported, bits[0])
+	if bits[0] < 1 || bits[0] > 64 {
+		return fmt.Errorf("%w: %d bits per sample; %s", ErrUnsupported, bits[0], remedyGrey)
 	}
 	r.Samples, r.Bits = int(spp), int(bits[0])
+	r.depth, r.channels = r.Bits, r.Samples
 	byDefault := uint64(photometricBlackIsZero)
 	if spp >= 3 {
 		byDefault = photometricRGB
@@ -102,34 +100,28 @@ func (r *Raster) samples() error {
 	if r.photometric, err = r.page.Uint(TagPhotometric, byDefault); err != nil {
 		return err
 	}
-	if r.photometric > photometricPalette {
-		return fmt.Errorf("%w: %s pixels; re-save it as 8 or 16-bit grey", ErrUnsupported, photometricName(r.photometric))
+	if r.format, err = r.page.Uint(TagSampleFormat, formatUnsigned); err != nil {
+		return err
 	}
-	if r.format, err = r.page.Uint(TagSampleFormat, 1); r.format == 4 { // 4: undefined
-		r.format = 1
+	switch r.format {
+	case formatUnsigned, formatSigned:
+	case 0, 4: // undefined
+		r.format = formatUnsigned
+	case formatFloat:
+		if r.Bits != 16 && r.Bits != 24 && r.Bits != 32 && r.Bits != 64 {
+			return fmt.Errorf("%w: floating-point samples of %d bits; %s", ErrUnsupported, r.Bits, remedyGrey)
+		}
+	default:
+		return fmt.Errorf("%w: complex samples; save their modulus as 32-bit float", ErrUnsupported)
 	}
-	return err
+	return nil
 }
 
+// coding reads how the samples are packed into bytes.
 func (r *Raster) coding() error {
 	var err error
 	if r.compression, err = r.page.Uint(TagCompression, compressionNone); err != nil {
 		return err
-	}
-	switch r.compression {
-	case compressionNone, compressionPackBits:
-	case compressionLZW, compressionDeflate, compressionDeflateOld:
-		predictor, err := r.page.Uint(TagPredictor, 1)
-		if err != nil {
-			return err
-		}
-		r.predictor = predictor == 2
-		if predictor == 3 || predictor == 2 && r.Bits < 8 || predictor > 3 {
-			return fmt.Errorf("%w: predictor %d with %d-bit samples; re-save it uncompressed", ErrUnsupported, predictor, r.Bits)
-		}
-	default:
-		return fmt.Errorf("%w: %s compression; re-save it uncompressed or with LZW, Deflate or PackBits",
-			ErrUnsupported, compressionName(r.compression))
 	}
 	fill, err := r.page.Uint(TagFillOrder, 1)
 	if err != nil {
@@ -137,95 +129,100 @@ func (r *Raster) coding() error {
 	}
 	r.lsbFirst = fill == 2
 	planar, err := r.page.Uint(TagPlanarConfig, 1)
+	if err != nil {
+		return err
+	}
 	r.planar = planar == 2 && r.Samples > 1
-	return err
+	if r.predictor, err = r.page.Uint(TagPredictor, 1); err != nil {
+		return err
+	}
+	switch r.compression {
+	case compressionNone, compressionPackBits, compressionLZW, compressionDeflate, compressionDeflateOld,
+		compressionZstd, compressionZstdOld:
+	case compressionRLE, compressionRLEW, compressionFax3, compressionFax4:
+		r.predictor = 1
+		return r.faxCoding()
+	case compressionJPEG, compressionJPEGOld:
+		r.predictor, r.lsbFirst = 1, false
+		return r.jpegCoding()
+	default:
+		return fmt.Errorf("%w: %s compression; re-save it uncompressed or with LZW, Deflate or PackBits",
+			ErrUnsupported, compressionName(r.compression))
+	}
+	switch {
+	case r.predictor == 0 || r.predictor > 3,
+		r.predictor == 3 && r.format != formatFloat:
+		return fmt.Errorf("%w: predictor %d with %d-bit samples; re-save it uncompressed", ErrUnsupported, r.predictor, r.Bits)
+	}
+	return nil
 }
 
-func (r *Raster) chunks() error {
-	offsets, counts := uint16(TagStripOffsets), uint16(TagStripByteCounts)
-	if _, ok := r.page.Tag(TagTileOffsets); ok { // old writers list tiles as strips
-		offsets, counts = TagTileOffsets, TagTileByteCounts
-	}
-	if _, r.tiled = r.page.Tag(TagTileWidth); r.tiled {
-		w, err := r.page.Uint(TagTileWidth, 0)
-		if err != nil {
-			return err
+// colour reads what the channels mean.
+func (r *Raster) colour() error {
+	need := 1
+	switch r.photometric {
+	case photometricWhiteIsZero, photometricBlackIsZero, photometricMask:
+	case photometricPalette:
+		if r.format != formatUnsigned || r.Bits > 16 {
+			return fmt.Errorf("%w: palette of %d-bit indices; %s", ErrUnsupported, r.Bits, remedyGrey)
 		}
-		h, err := r.page.Uint(TagTileLength, 0)
-		if err != nil {
-			return err
+	case photometricRGB:
+		need = 3
+	case photometricSeparated:
+		need = 4
+		if r.format == formatSigned { // amounts of ink have no sign
+			r.format = formatUnsigned
 		}
-		if w == 0 || h == 0 || w > 2*MaxSide || h > 2*MaxSide {
-			return fmt.Errorf("%w: tiles of %d x %d px", ErrFormat, w, h)
-		}
-		r.chunkW, r.chunkH = int(w), int(h)
-	} else {
-		rows, err := r.page.Uint(TagRowsPerStrip, uint64(r.Height))
-		if err != nil {
-			return err
-		}
-		if rows == 0 {
-			return fmt.Errorf("%w: strips of 0 rows", ErrFormat)
-		}
-		r.chunkW, r.chunkH = r.Width, int(min(rows, uint64(r.Height)))
-	}
-	r.across = (r.Width + r.chunkW - 1) / r.chunkW
-	r.down = (r.Height + r.chunkH - 1) / r.chunkH
-	n := r.across * r.down * r.planes()
-	var err error
-	if r.offsets, err = r.page.Uints(offsets); err != nil {
-		return err
-	}
-	if r.counts, err = r.page.Uints(counts); err != nil {
-		return err
-	}
-	if len(r.counts) == 0 && len(r.offsets) >= n { // TIFF before 1992 may leave them out
-		r.counts = make([]uint64, n)
-		for i := range r.counts {
-			switch {
-			case r.compression == compressionNone:
-				r.counts[i] = r.need(i)
-			case n == 1 && r.offsets[0] < uint64(r.page.file.size):
-				r.counts[i] = uint64(r.page.file.size) - r.offsets[0]
+	case photometricYCbCr:
+		need = 3
+		if !r.isJPEG() {
+			if r.Bits != 8 || r.predictor != 1 {
+				return fmt.Errorf("%w: YCbCr of %d-bit samples; %s", ErrUnsupported, r.Bits, remedyGrey)
+			}
+			if err := r.ycbcr(); err != nil {
+				return err
 			}
 		}
+	default:
+		return fmt.Errorf("%w: %s pixels; %s", ErrUnsupported, photometricName(r.photometric), remedyGrey)
 	}
-	if len(r.offsets) < n || len(r.counts) < n {
-		return fmt.Errorf("%w: %d of %d %ss are listed", ErrTruncated, min(len(r.offsets), len(r.counts)), n, r.chunkName())
+	if r.Samples < need {
+		return fmt.Errorf("%w: colour of %d channels, %d needed", ErrFormat, r.Samples, need)
 	}
-	r.offsets, r.counts = r.offsets[:n], r.counts[:n]
 	return nil
 }
 
-// bounds checks that every chunk lies in the file and can hold its pixels, so that a small file cannot
-// make the decoder allocate a large image.
-func (r *Raster) bounds() error {
-	ratio := uint64(1) // largest expansion of the compression scheme
-	switch r.compression {
-	case compressionLZW:
-		ratio = 4096
-	case compressionDeflate, compressionDeflateOld:
-		ratio = 1040
-	case compressionPackBits:
-		ratio = 64
+// used is the number of channels that the grey value depends on; further ones, such as alpha, are left out.
+func (r *Raster) used() int {
+	switch {
+	case r.channels < r.Samples && !r.planar: // unpacked as luminance
+		return 1
+	case r.photometric == photometricRGB:
+		return 3
+	case r.photometric == photometricSeparated:
+		return 4
 	}
-	var stored, needed uint64
-	for i, off := range r.offsets {
-		n, need := r.counts[i], r.need(i)
-		if size := uint64(r.page.file.size); off > size || n > size-off {
-			return fmt.Errorf("%w: %s %d of %d ends at byte %d, the file has %d",
-				ErrTruncated, r.chunkName(), i+1, len(r.offsets), off+min(n, MaxPixels*64), size)
-		}
-		if n < (need+ratio-1)/ratio {
-			return fmt.Errorf("%w: %s %d of %d holds %d bytes, too few for its pixels",
-				ErrTruncated, r.chunkName(), i+1, len(r.offsets), n)
-		}
-		stored, needed = stored+n, needed+need
+	return 1
+}
+
+// planes is the number of separately stored channels that are decoded.
+func (r *Raster) planes() int {
+	if r.planar {
+		return r.used()
 	}
-	if stored = min(stored, uint64(r.page.file.size)); stored < needed/ratio {
-		return fmt.Errorf("%w: %d bytes cannot hold %d x %d px", ErrTruncated, stored, r.Width, r.Height)
+	return 1
+}
+
+// interleaved is the number of channels in an unpacked row.
+func (r *Raster) interleaved() int {
+	if r.planar {
+		return 1
 	}
-	return nil
+	return r.channels
+}
+
+func (r *Raster) isJPEG() bool {
+	return r.compression == compressionJPEG || r.compression == compressionJPEGOld
 }
 
 func (r *Raster) bigEndian() bool { return r.page.file.order == binary.ByteOrder(binary.BigEndian) }
@@ -237,22 +234,8 @@ func (r *Raster) chunkName() string {
 	return "strip"
 }
 
-// planes is the number of separately stored sample planes.
-func (r *Raster) planes() int {
-	if r.planar {
-		return r.Samples
-	}
-	return 1
-}
-
-// rowBytes is the length of a chunk's row.
-func (r *Raster) rowBytes() int {
-	samples := r.chunkW
-	if !r.planar {
-		samples *= r.Samples
-	}
-	return (samples*r.Bits + 7) / 8
-}
+// rowBytes is the length of a chunk's unpacked row.
+func (r *Raster) rowBytes() int { return (r.chunkW*r.interleaved()*r.depth + 7) / 8 }
 
 // rows is the number of image rows in chunk i, counted within its plane.
 func (r *Raster) rows(i int) int {
@@ -260,4 +243,11 @@ func (r *Raster) rows(i int) int {
 }
 
 // need is the number of decompressed bytes of chunk i that carry image rows.
-func (r *Raster) need(i int) uint64 { return uint64(r.rowBytes()) * uint64(r.rows(i)) }
+func (r *Raster) need(i int) uint64 {
+	rows := uint64(r.rows(i))
+	if r.subX > 0 && !r.planar { // rows come in groups of subY, each of units of subX by subY px
+		units := uint64((r.chunkW + r.subX - 1) / r.subX)
+		return (rows + uint64(r.subY) - 1) / uint64(r.subY) * units * uint64(r.subX*r.subY+2)
+	}
+	return uint64(r.rowBytes()) * rows
+}

@@ -30,9 +30,20 @@ const (
 	TagTileLength       = 323
 	TagTileOffsets      = 324
 	TagTileByteCounts   = 325
+	TagSubfileType      = 255
+	TagT4Options        = 292
+	TagT6Options        = 293
 	TagSampleFormat     = 339
+	TagJPEGTables       = 347
+	TagJPEGProc         = 512
 	TagJPEGOffset       = 513
 	TagJPEGLength       = 514
+	TagJPEGRestart      = 515
+	TagJPEGQTables      = 519
+	TagJPEGDCTables     = 520
+	TagJPEGACTables     = 521
+	TagYCbCrSubSampling = 530
+	TagReferenceBW      = 532
 )
 
 // Type is the type of a tag's values.
@@ -76,21 +87,27 @@ func (t Type) Size() int64 {
 // Compression schemes.
 const (
 	compressionNone       = 1
+	compressionRLE        = 2 // CCITT modified Huffman, rows begin on bytes
+	compressionFax3       = 3
+	compressionFax4       = 4
 	compressionLZW        = 5
+	compressionJPEGOld    = 6
+	compressionJPEG       = 7
 	compressionDeflate    = 8
+	compressionRLEW       = 32771 // as 2, rows begin on 16-bit words
 	compressionPackBits   = 32773
 	compressionDeflateOld = 32946
+	compressionZstdOld    = 34926
+	compressionZstd       = 50000
 )
 
 // compressionName says what a scheme is called, for messages.
 func compressionName(c uint64) string {
 	switch c {
-	case 2:
-		return "CCITT RLE"
-	case 3, 4:
-		return "CCITT fax"
-	case 6, 7:
+	case compressionJPEGOld, compressionJPEG:
 		return "JPEG"
+	case 32766:
+		return "NeXT"
 	case 32809:
 		return "ThunderScan"
 	case 34661:
@@ -101,12 +118,14 @@ func compressionName(c uint64) string {
 		return "JPEG 2000"
 	case 34887:
 		return "LERC"
+	case 34892:
+		return "lossy DNG JPEG"
 	case 34925:
 		return "LZMA"
-	case 50000, 34926:
-		return "Zstandard"
 	case 50001, 34927:
 		return "WebP"
+	case 50002:
+		return "JPEG XL"
 	}
 	return fmt.Sprintf("scheme %d", c)
 }
@@ -117,16 +136,22 @@ const (
 	photometricBlackIsZero = 1
 	photometricRGB         = 2
 	photometricPalette     = 3
+	photometricMask        = 4
+	photometricSeparated   = 5 // CMYK
+	photometricYCbCr       = 6
+)
+
+// Sample formats.
+const (
+	formatUnsigned = 1
+	formatSigned   = 2
+	formatFloat    = 3
 )
 
 func photometricName(p uint64) string {
 	switch p {
-	case 4:
+	case photometricMask:
 		return "transparency mask"
-	case 5:
-		return "CMYK"
-	case 6:
-		return "YCbCr"
 	case 8, 9, 10:
 		return "CIE L*a*b*"
 	case 32803:

@@ -252,7 +252,7 @@ func TestPackBitsAndPredictor(t *testing.T) {
 	require.Equal(t, []uint8{9, 9, 9, 9, 7, 8}, got)
 
 	row := []byte{10, 1, 255, 2}
-	(&Raster{page: &Page{file: &File{order: binary.LittleEndian}}, Bits: 8, Samples: 1}).undoPredictor(row)
+	(&Raster{page: &Page{file: &File{order: binary.LittleEndian}}, depth: 8, channels: 1, predictor: 2}).undoPredictor(new(worker), row)
 	require.Equal(t, []byte{10, 11, 10, 12}, row)
 }
 

@@ -1,112 +1,200 @@
 package tiff
 
 import (
+	"bufio"
 	"bytes"
-	"compress/zlib"
+	"compress/lzw"
 	"errors"
 	"fmt"
 	"io"
 	"math/bits"
 
-	"golang.org/x/image/tiff/lzw"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+	tifflzw "golang.org/x/image/tiff/lzw"
 )
+
+// maxPacked is the longest stored chunk that is read into memory at once when the file is not; longer ones
+// are read as they are unpacked.
+const maxPacked = 4 << 20
 
 // unpacker reads a chunk's bytes in order and undoes its compression. It is reused from chunk to chunk.
 type unpacker struct {
-	raw  []byte // uncompressed bytes of the chunk still to come, when the file is in memory
-	src  io.Reader
-	zlib io.ReadCloser
-	pack packBits
+	raw    []byte // unpacked bytes of the chunk still to come, where they stand in memory
+	src    io.Reader
+	packed []byte // the stored chunk, where the file is not in memory
+	mem    bytes.Reader
+	file   *bufio.Reader
+	zlib   io.ReadCloser
+	zstd   *zstd.Decoder
+	pack   packBits
+	whole  []byte // an unpacked chunk
+	luma   lumaReader
+	fax    faxReader
 }
 
 // open begins chunk i. Of an uncompressed chunk only the length bytes at skip will be read.
 func (u *unpacker) open(r *Raster, i int, skip, length int64) error {
-	f := r.page.file
-	off, n := int64(r.offsets[i]), int64(r.counts[i])
-	if r.compression == compressionNone {
-		off, n = off+skip, min(n-skip, length)
-	}
 	u.raw, u.src = nil, nil
-	var packed io.Reader
-	if mem, ok := f.r.(Bytes); ok {
-		if off+n > int64(len(mem)) {
-			return fmt.Errorf("%w: %s %d ends after the data", ErrTruncated, r.chunkName(), i+1)
-		}
-		part := mem[off : off+n]
-		if r.lsbFirst {
-			part = reversed(part)
-		}
-		if r.compression == compressionNone {
-			u.raw = part
-			return nil
-		}
-		packed = bytes.NewReader(part)
-	} else {
-		packed = io.NewSectionReader(f.r, off, n)
-		if r.lsbFirst {
-			packed = bitReverser{packed}
-		}
-		if r.compression == compressionNone {
-			u.src = packed
+	off, n := int64(r.offsets[i]), int64(r.counts[i])
+	plain := r.compression == compressionNone && r.subX == 0
+	if plain {
+		off, n = off+skip, min(n-skip, length)
+		if _, ok := r.page.file.r.(Bytes); !ok && !r.lsbFirst {
+			u.src = io.NewSectionReader(r.page.file.r, off, n)
 			return nil
 		}
 	}
-	var err error
-	switch r.compression {
-	case compressionLZW:
-		if err := r.lzwKind(i); err != nil {
+	if r.isJPEG() {
+		stored, err := u.stored(r, i, off, n)
+		if err != nil {
 			return err
 		}
-		u.src = lzw.NewReader(packed, lzw.MSB, 8)
+		u.whole = grown(u.whole, r.rows(i)*r.rowBytes())
+		u.raw = u.whole
+		return r.unpackJPEG(u.whole, stored, i)
+	}
+	packed, err := u.read(r, i, off, n)
+	if err != nil || plain {
+		return err
+	}
+	if err := u.codec(r, i, packed); err != nil {
+		return chunkError(r, i, err)
+	}
+	if r.subX > 0 && !r.planar {
+		u.luma.reset(r, u.src)
+		u.src = &u.luma
+	}
+	return nil
+}
+
+// read returns a reader of the stored chunk and, where it stands in memory, sets raw.
+func (u *unpacker) read(r *Raster, i int, off, n int64) (io.Reader, error) {
+	if _, ok := r.page.file.r.(Bytes); !ok && n > maxPacked {
+		src := io.Reader(io.NewSectionReader(r.page.file.r, off, n))
+		if r.lsbFirst {
+			src = bitReverser{src}
+		}
+		if u.file == nil {
+			u.file = bufio.NewReaderSize(src, 256<<10)
+		}
+		u.file.Reset(src)
+		u.src = u.file
+		return u.file, nil
+	}
+	stored, err := u.stored(r, i, off, n)
+	if err != nil {
+		return nil, err
+	}
+	if r.lsbFirst {
+		stored = reversed(stored)
+	}
+	u.raw = stored
+	u.mem.Reset(stored)
+	return &u.mem, nil
+}
+
+// stored returns the bytes of a chunk as they stand in the file.
+func (u *unpacker) stored(r *Raster, i int, off, n int64) ([]byte, error) {
+	if mem, ok := r.page.file.r.(Bytes); ok {
+		if off+n > int64(len(mem)) {
+			return nil, fmt.Errorf("%w: %s %d ends after the data", ErrTruncated, r.chunkName(), i+1)
+		}
+		return mem[off : off+n], nil
+	}
+	u.packed = grown(u.packed, int(n))
+	return u.packed, r.page.file.read(u.packed, off)
+}
+
+// codec sets src to a reader that undoes the compression of packed.
+func (u *unpacker) codec(r *Raster, i int, packed io.Reader) error {
+	raw := u.raw
+	u.raw = nil
+	switch r.compression {
+	case compressionNone:
+		u.src = packed
+	case compressionLZW:
+		// TIFF 6.0 begins with a clear code, 0x80; drafts of TIFF 5 wrote the codes the other way round.
+		if len(raw) > 1 && raw[0] == 0 && raw[1]&1 == 1 && !r.lsbFirst {
+			u.src = lzw.NewReader(packed, lzw.LSB, 8)
+		} else {
+			u.src = tifflzw.NewReader(packed, tifflzw.MSB, 8)
+		}
 	case compressionPackBits:
 		u.pack.reset(packed)
 		u.src = &u.pack
 	case compressionDeflate, compressionDeflateOld:
+		var err error
 		if u.zlib == nil {
 			u.zlib, err = zlib.NewReader(packed)
 		} else {
 			err = u.zlib.(zlib.Resetter).Reset(packed, nil)
 		}
+		if err != nil {
+			u.zlib = nil
+			return err
+		}
 		u.src = u.zlib
-	}
-	if err != nil {
-		u.zlib = nil
-		return chunkError(r, i, err)
+	case compressionZstd, compressionZstdOld:
+		return u.openZstd(r, i, raw, packed)
+	default:
+		u.fax.reset(r, i, packed)
+		u.src = &u.fax
 	}
 	return nil
 }
 
-// lzwKind refuses the LZW of TIFF 5 drafts, whose codes run the other way: it begins with 0x00 and an odd byte,
-// where TIFF 6.0 begins with a clear code (0x80).
-func (r *Raster) lzwKind(i int) error {
-	var head [2]byte
-	if r.counts[i] < 2 {
-		return nil // too short, found later
+// openZstd unpacks a Zstandard chunk: at once where it is short, because a stream needs a window of many
+// times its size.
+func (u *unpacker) openZstd(r *Raster, i int, raw []byte, packed io.Reader) error {
+	size := uint64(r.rowBytes()*r.chunkH) + 1<<10
+	if r.subX > 0 {
+		size *= 3
 	}
-	if err := r.page.file.read(head[:], int64(r.offsets[i])); err != nil {
+	var err error
+	if raw != nil && size <= maxPacked {
+		if u.zstd == nil {
+			u.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
+			if err != nil {
+				return err
+			}
+		}
+		u.whole, err = u.zstd.DecodeAll(raw, grown(u.whole, int(size))[:0])
+		if uint64(len(u.whole)) >= r.need(i) {
+			err = nil // what follows the pixels does not matter
+		}
+		u.mem.Reset(u.whole)
+		u.src = &u.mem
 		return err
 	}
-	if head[0] == 0 && head[1]&1 == 1 && !r.lsbFirst {
-		return fmt.Errorf("%w: old-style LZW compression; re-save it uncompressed or with LZW, Deflate or PackBits", ErrUnsupported)
+	if u.zstd == nil { // one goroutine: chunks are decoded in parallel already
+		u.zstd, err = zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(64<<20))
+	} else {
+		err = u.zstd.Reset(packed)
 	}
-	return nil
+	u.src = u.zstd
+	return err
 }
 
-// next returns the chunk's next n bytes, in scratch unless they stand in memory as they are.
-func (u *unpacker) next(r *Raster, i, n int, scratch []byte) ([]byte, error) {
+// next returns the chunk's next n bytes: in into, or, unless they must be copied, where they stand.
+func (u *unpacker) next(r *Raster, i, n int, into []byte, must bool) ([]byte, error) {
 	if u.src == nil {
 		if n > len(u.raw) {
 			return nil, chunkError(r, i, io.ErrUnexpectedEOF)
 		}
 		part := u.raw[:n]
 		u.raw = u.raw[n:]
+		if must || r.predictor != 1 { // which is undone in place
+			return into[:copy(into[:n], part)], nil
+		}
 		return part, nil
 	}
-	scratch = scratch[:n]
-	if _, err := io.ReadFull(u.src, scratch); err != nil {
+	into = into[:n]
+	if _, err := io.ReadFull(u.src, into); err != nil {
 		return nil, chunkError(r, i, err)
 	}
-	return scratch, nil
+	return into, nil
 }
 
 // chunkError says which chunk failed and why.
@@ -135,81 +223,4 @@ func (b bitReverser) Read(p []byte) (int, error) {
 		p[i] = bits.Reverse8(v)
 	}
 	return n, err
-}
-
-// packBits undoes the PackBits run-length coding (TIFF 6.0, section 9).
-type packBits struct {
-	src  io.Reader
-	buf  [4096]byte
-	in   []byte // of buf, unread
-	run  int    // bytes left of the current run or literal
-	fill byte
-	same bool // run repeats fill
-	err  error
-}
-
-func (p *packBits) reset(src io.Reader) { p.src, p.in, p.run, p.err = src, nil, 0, nil }
-
-// more makes sure that p.in holds a byte.
-func (p *packBits) more() bool {
-	for len(p.in) == 0 && p.err == nil {
-		var n int
-		n, p.err = p.src.Read(p.buf[:])
-		p.in = p.buf[:n]
-	}
-	return len(p.in) > 0
-}
-
-func (p *packBits) byte() (byte, bool) {
-	if !p.more() {
-		return 0, false
-	}
-	b := p.in[0]
-	p.in = p.in[1:]
-	return b, true
-}
-
-// Read implements io.Reader.
-func (p *packBits) Read(dst []byte) (int, error) {
-	n := 0
-	for n < len(dst) {
-		if p.run == 0 {
-			code, ok := p.byte()
-			if !ok {
-				return n, p.err
-			}
-			switch c := int8(code); {
-			case c == -128: // no operation
-				continue
-			case c >= 0:
-				p.run, p.same = int(c)+1, false
-			default:
-				if p.fill, ok = p.byte(); !ok {
-					return n, unexpected(p.err)
-				}
-				p.run, p.same = 1-int(c), true
-			}
-		}
-		part := dst[n:min(len(dst), n+p.run)]
-		if p.same {
-			for i := range part {
-				part[i] = p.fill
-			}
-		} else {
-			if !p.more() {
-				return n, unexpected(p.err)
-			}
-			part = part[:copy(part, p.in)]
-			p.in = p.in[len(part):]
-		}
-		n, p.run = n+len(part), p.run-len(part)
-	}
-	return n, nil
-}
-
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
