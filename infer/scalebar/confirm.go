@@ -15,18 +15,20 @@ const minAlone = 0.25
 // confirm reads a line again in slightly different crops and averages the probabilities: what only one crop
 // says is not certain. It returns the readings, the most probable first.
 func (s *search) confirm(l textLine) []reading {
-	first := s.read(l)
+	first := s.cache[l]
 	if len(first) > 0 && first[0].p >= sure {
 		return first
 	}
 	h := l.size()
-	all := [][]reading{first}
-	for _, d := range [][3]float64{{-0.08, 0, 0.35}, {0, 0.08, 0.35}, {0.05, -0.05, 0.3}, {-0.05, 0.05, 0.5}} {
-		k := l
+	shifts := [][3]float64{{-0.08, 0, 0.35}, {0, 0.08, 0.35}, {0.05, -0.05, 0.3}, {-0.05, 0.05, 0.5}}
+	all := make([][]reading, 1+len(shifts))
+	all[0] = first
+	parallel(len(shifts), func(i int) {
+		k, d := l, shifts[i]
 		k.top += d[0] * h
 		k.base += d[1] * h
-		all = append(all, s.look(k, d[2]))
-	}
+		all[1+i] = s.look(k, d[2])
+	})
 	var out []reading
 	for _, rs := range all {
 		for _, r := range rs {
@@ -43,10 +45,17 @@ func (s *search) confirm(l textLine) []reading {
 	return out
 }
 
+// minDigit is the probability that some column is a digit below which a line is no label, whatever its ground.
+const minDigit = 0.15
+
 // look decodes one crop of a line, in both its pictures.
 func (s *search) look(l textLine, pad float64) []reading {
 	plain, cut, cols := s.p.crop(l, pad)
-	r := decode(s.net.run(plain, cols))
+	rows := s.net.run(plain, cols)
+	if digit(rows) < minDigit {
+		return nil
+	}
+	r := decode(rows)
 	if cut != nil && (len(r) == 0 || r[0].p < 0.9) {
 		if c := decode(s.net.run(cut, cols)); len(c) > 0 && (len(r) == 0 || c[0].p > r[0].p) {
 			return c
@@ -65,4 +74,19 @@ func (s *search) alone(l textLine, want Label) bool {
 		}
 	}
 	return false
+}
+
+// digit is the largest probability of a digit in any column.
+func digit(rows [][]float32) float64 {
+	most := 0.0
+	for _, row := range rows {
+		p := 0.0
+		for _, v := range row[1:11] {
+			if v > -6 {
+				p += math.Exp(float64(v))
+			}
+		}
+		most = max(most, p)
+	}
+	return most
 }

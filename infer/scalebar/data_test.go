@@ -102,6 +102,7 @@ type frame struct {
 	file    string
 	nmPerPx float64
 	barPx   float64
+	top     int // first row of the panel
 }
 
 // vendorFrames are the vendor files whose pixel size is known.
@@ -118,7 +119,9 @@ func vendorFrames(t testing.TB, data string) []frame {
 		require.NoError(t, err)
 		px, err := strconv.ParseFloat(r[col("bar_px")], 64)
 		require.NoError(t, err)
-		out = append(out, frame{filepath.Join(data, "vendor", r[col("file")]), nm, px})
+		top, err := strconv.Atoi(r[col("panel_top_row")])
+		require.NoError(t, err)
+		out = append(out, frame{filepath.Join(data, "vendor", r[col("file")]), nm, px, top})
 	}
 	return out
 }

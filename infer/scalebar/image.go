@@ -58,8 +58,14 @@ func (m Image) work() (*plane, int) {
 func shrink[T uint8 | uint16](src []T, w, h, f int, lo, gain float64) *plane {
 	out := &plane{w: w / f, h: h / f}
 	out.pix = make([]uint8, out.w*out.h)
+	bands(out.h, func(y0, y1 int) { shrinkRows(out, src, w, f, lo, gain, y0, y1) })
+	return out
+}
+
+// shrinkRows fills rows y0..y1-1 of out.
+func shrinkRows[T uint8 | uint16](out *plane, src []T, w, f int, lo, gain float64, y0, y1 int) {
 	sums := make([]uint32, out.w)
-	for y := range out.h {
+	for y := y0; y < y1; y++ {
 		clear(sums)
 		for k := range f {
 			row := src[(y*f+k)*w:][:out.w*f]
@@ -76,7 +82,6 @@ func shrink[T uint8 | uint16](src []T, w, h, f int, lo, gain float64) *plane {
 			dst[x] = uint8(min(max((float64(s)*scale-lo)*gain+0.5, 0), 255))
 		}
 	}
-	return out
 }
 
 // range16 is the grey range that holds all but one in two thousand pixels at either end.

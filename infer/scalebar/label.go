@@ -142,7 +142,12 @@ type reading struct {
 	p float64
 }
 
-const beamWidth = 12
+// Decoding: prefixes kept, log probability of a character that is looked at, and of a blank that excludes all others.
+const (
+	beamWidth   = 12
+	minGlyphLog = -9
+	sureBlank   = -1e-4
+)
 
 // decode returns the labels that the log probabilities of the classes stand for, the most probable first. The
 // probabilities are those among all strings, not among labels only: what is not a label leaves little for any.
@@ -160,6 +165,12 @@ func decode(rows [][]float32) []reading {
 		return h
 	}
 	for _, row := range rows {
+		if row[0] > sureBlank { // as good as certain: no character here
+			for k, b := range beam {
+				beam[k] = hyp{b.text, b.total() + float64(row[0]), ninf}
+			}
+			continue
+		}
 		clear(next)
 		for _, b := range beam {
 			total := b.total()
@@ -171,7 +182,7 @@ func decode(rows [][]float32) []reading {
 			}
 			for k := range len(classes) {
 				lp := float64(row[k+1])
-				if lp < -9 {
+				if lp < minGlyphLog {
 					continue
 				}
 				ch := classes[k]

@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// minLineWidth is the least width of a label in units of its digits' height, as "1 Å" has it.
+const minLineWidth = 1.5
+
 // maxBigGlyphs bounds the glyphs of one window that are high enough to be digits.
 const maxBigGlyphs = 500
 
@@ -145,5 +148,5 @@ func (l textLine) readable(m []box) bool {
 		}
 	}
 	w := float64(l.w())
-	return l.size() >= minGlyphPx && w >= 1.2*l.size() && w <= 16*l.size() && 3*standing >= 2*len(m)
+	return l.size() >= minGlyphPx && w >= minLineWidth*l.size() && w <= 16*l.size() && 3*standing >= 2*len(m)
 }

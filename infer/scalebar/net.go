@@ -139,23 +139,38 @@ func (l *layer) apply(t tensor) tensor {
 	}
 	o := tensor{c: l.out, h: ph - l.kh + 1, w: pw - (l.kw-1)*l.dil}
 	o.v = make([]float32, o.c*o.h*o.w)
-	for oc := range l.out {
+	for oc := 0; oc < l.out; oc += lanes {
+		n := min(lanes, l.out-oc)
 		for y := range o.h {
-			dst := o.v[(oc*o.h+y)*o.w:][:o.w]
-			bias := l.bias[oc]
-			for x := range dst {
-				dst[x] = bias
+			var dst [lanes][]float32
+			for k := range n {
+				dst[k] = o.v[((oc+k)*o.h+y)*o.w:][:o.w]
+				bias := l.bias[oc+k]
+				for x := range dst[k] {
+					dst[k][x] = bias
+				}
 			}
 			for ic := range l.in {
 				for ky := range l.kh {
 					row := src[(ic*ph+y+ky)*pw:][:pw]
-					wt := l.weight[((oc*l.in+ic)*l.kh+ky)*l.kw:][:l.kw]
-					accumulate(dst, row, wt, l.dil)
+					var wt [lanes][]float32
+					for k := range n {
+						wt[k] = l.weight[(((oc+k)*l.in+ic)*l.kh+ky)*l.kw:][:l.kw]
+					}
+					if n == lanes {
+						accumulateLanes(&dst, row, &wt, l.dil)
+						continue
+					}
+					for k := range n {
+						accumulate(dst[k], row, wt[k], l.dil)
+					}
 				}
 			}
 			if l.relu {
-				for x, v := range dst {
-					dst[x] = max(v, 0)
+				for k := range n {
+					for x, v := range dst[k] {
+						dst[k][x] = max(v, 0)
+					}
 				}
 			}
 		}
@@ -166,28 +181,44 @@ func (l *layer) apply(t tensor) tensor {
 	return o.pool(l.poolH, l.poolW)
 }
 
-// accumulate adds the correlation of row with wt, taps dil apart, to dst.
+// lanes is how many output channels are computed side by side: each input value is loaded once for all of them.
+const lanes = 4
+
+// accumulateLanes adds the correlations of row with each lane's weights, taps dil apart, to the lane's dst.
+func accumulateLanes(dst *[lanes][]float32, row []float32, wt *[lanes][]float32, dil int) {
+	n := len(dst[0])
+	d0, d1, d2, d3 := dst[0][:n], dst[1][:n], dst[2][:n], dst[3][:n]
+	k := 0
+	for ; k+3 <= len(wt[0]); k += 3 { // three taps at a time
+		r0, r1, r2 := row[k*dil:][:n], row[(k+1)*dil:][:n], row[(k+2)*dil:][:n]
+		a0, a1, a2 := wt[0][k], wt[0][k+1], wt[0][k+2]
+		b0, b1, b2 := wt[1][k], wt[1][k+1], wt[1][k+2]
+		c0, c1, c2 := wt[2][k], wt[2][k+1], wt[2][k+2]
+		e0, e1, e2 := wt[3][k], wt[3][k+1], wt[3][k+2]
+		for x, v := range r0 {
+			u, w := r1[x], r2[x]
+			d0[x] += a0*v + a1*u + a2*w
+			d1[x] += b0*v + b1*u + b2*w
+			d2[x] += c0*v + c1*u + c2*w
+			d3[x] += e0*v + e1*u + e2*w
+		}
+	}
+	for ; k < len(wt[0]); k++ {
+		a, b, c, e := wt[0][k], wt[1][k], wt[2][k], wt[3][k]
+		for x, v := range row[k*dil:][:n] {
+			d0[x] += a * v
+			d1[x] += b * v
+			d2[x] += c * v
+			d3[x] += e * v
+		}
+	}
+}
+
+// accumulate is accumulateLanes for one lane.
 func accumulate(dst, row, wt []float32, dil int) {
-	n := len(dst)
-	switch len(wt) {
-	case 3:
-		a, b, c := wt[0], wt[1], wt[2]
-		r0, r1, r2 := row[:n], row[dil:][:n], row[2*dil:][:n]
-		for x := range dst {
-			dst[x] += a*r0[x] + b*r1[x] + c*r2[x]
-		}
-	case 5:
-		a, b, c, d, e := wt[0], wt[1], wt[2], wt[3], wt[4]
-		r0, r1, r2, r3, r4 := row[:n], row[dil:][:n], row[2*dil:][:n], row[3*dil:][:n], row[4*dil:][:n]
-		for x := range dst {
-			dst[x] += a*r0[x] + b*r1[x] + c*r2[x] + d*r3[x] + e*r4[x]
-		}
-	default:
-		for k, a := range wt {
-			r := row[k*dil:][:n]
-			for x := range dst {
-				dst[x] += a * r[x]
-			}
+	for k, a := range wt {
+		for x, v := range row[k*dil:][:len(dst)] {
+			dst[x] += a * v
 		}
 	}
 }

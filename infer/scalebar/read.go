@@ -48,7 +48,7 @@ const (
 	maxRival        = 0.4 // of the confidence, for another reading of the same text
 	minBareQuality  = 0.75
 	enoughScore     = 0.55
-	maxTextTries    = 60
+	maxTextTries    = 30
 	linesPerMask    = 8
 	firstCandidates = 3
 	maxReadNmPerPx  = 1e5

@@ -37,7 +37,7 @@ func (s *search) collect(cands []candidate) []textLine {
 		}
 		own := 0.0
 		for kind := range kinds {
-			if kind == maskKinds-1 && c.quality < 0.5 {
+			if kind == maskKinds-1 && c.quality < 0.5 || s.tries >= maxTextTries {
 				break
 			}
 			found := s.lines(c, kind)
@@ -82,20 +82,29 @@ func (s *search) lines(c *candidate, kind int) []textLine {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(b.near, a.near) })
-	var out []textLine
-	for k, l := range order {
-		if k >= linesPerMask {
-			break
-		}
-		if l.among(s.seen, 0.08) {
-			continue
-		}
-		s.seen = append(s.seen, l.textLine)
-		if r := s.read(l.textLine); len(r) > 0 && r[0].p > 0.02 {
-			out = append(out, l.textLine)
+	var fresh []textLine
+	for _, l := range order[:min(len(order), linesPerMask)] {
+		if !l.among(s.seen, 0.08) {
+			s.seen = append(s.seen, l.textLine)
+			fresh = append(fresh, l.textLine)
 		}
 	}
-	return out
+	s.readAll(fresh)
+	return slices.DeleteFunc(fresh, func(l textLine) bool {
+		r := s.cache[l]
+		return len(r) == 0 || r[0].p <= 0.02
+	})
+}
+
+// readAll decodes lines into the cache, side by side.
+func (s *search) readAll(lines []textLine) {
+	lines = lines[:min(len(lines), max(0, maxTextTries-s.tries))]
+	s.tries += len(lines)
+	readings := make([][]reading, len(lines))
+	parallel(len(lines), func(k int) { readings[k] = s.look(lines[k], 0.35) })
+	for k, l := range lines {
+		s.cache[l] = readings[k]
+	}
 }
 
 // match appends what a line says if it is the candidate's label.
@@ -118,20 +127,6 @@ func (s *search) match(out []match, c *candidate, l textLine) []match {
 		}
 	}
 	return out
-}
-
-// read decodes a line.
-func (s *search) read(l textLine) []reading {
-	if r, ok := s.cache[l]; ok {
-		return r
-	}
-	if s.tries >= maxTextTries {
-		return nil
-	}
-	s.tries++
-	r := s.look(l, 0.35)
-	s.cache[l] = r
-	return r
 }
 
 // nearness weighs where a label lies against its bar: 1 right above or below and within its extent, less with
