@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -11,7 +13,9 @@ import (
 type Frame struct {
 	Source string // name of the source, "" for the command line
 	Path   string // file path as given; "" for streamed frames
-	Name   string // base name, with extension: the output folder is named after it
+	Name   string // base name, with extension, and the page: the output folder is named after it
+	Page   int    // counted from 1, in a file of several; 0 in others
+	Pages  int    // of a file of several; 0 in others
 	RunID  string
 	Seq    uint64
 
@@ -25,6 +29,23 @@ type Frame struct {
 
 	release  func()
 	released atomic.Bool
+}
+
+// PageName names one page of a file of several: "stack.tif.p07". Numbers are padded to the same length, so
+// that names sort as pages do. Of other files it is the name itself.
+func PageName(name string, page, pages int) string {
+	if pages < 2 {
+		return name
+	}
+	return fmt.Sprintf("%s.p%0*d", name, len(strconv.Itoa(pages)), page)
+}
+
+// PageID identifies a page beside the path of its file: "/data/stack.tif#page=7".
+func PageID(path string, page int) string {
+	if page == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s#page=%d", path, page)
 }
 
 // OnRelease sets what gives the pixels back to their pool.
@@ -60,6 +81,10 @@ type Metadata struct {
 	DwellTimeS       float64
 	BeamCurrentA     float64
 	HorFieldWidthM   float64
+	StageXM          float64
+	StageYM          float64
+	StageZM          float64
+	StageRotationRad float64
 	StageTiltRad     float64
 	Detector         string
 	AcquiredAt       time.Time

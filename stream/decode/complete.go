@@ -11,8 +11,8 @@ import (
 )
 
 // Complete returns nil when the file at path is structurally whole: every part a TIFF speaks of lies inside
-// it, a PNG has its IEND chunk, a JPEG its end marker (padding may follow), a PGM all its samples. It reads
-// headers and offset tables, no pixels, and does not say that the pixels are right. The error names path,
+// it, a PNG has its IEND chunk, a JPEG its end marker (padding may follow), a PGM, BMP or MRC all its samples,
+// a DM file all its tags. It reads headers and offset tables, no pixels, and does not say that the pixels are right. The error names path,
 // cause and remedy in one line.
 func Complete(path string) error {
 	if err := complete(path); err != nil {
@@ -38,7 +38,7 @@ func complete(path string) error {
 		return plain(err)
 	}
 	size := info.Size()
-	var head [16]byte
+	var head [headBytes]byte
 	n, err := f.ReadAt(head[:], 0)
 	if err = endOK(err); err != nil {
 		return plain(err)
@@ -46,13 +46,21 @@ func complete(path string) error {
 	if n == 0 {
 		return fmt.Errorf("%w: the file is empty; wait until it is written", ErrTruncated)
 	}
-	switch sniff(head[:n]) {
+	switch sniff(head[:n], size) {
 	case formatTIFF:
 		return remedied(tiff.CheckComplete(f, size))
 	case formatPNG:
 		return pngComplete(f, size)
 	case formatJPEG:
 		return jpegComplete(f, size)
+	case formatBMP:
+		return bmpComplete(head[:n], size)
+	case formatMRC:
+		h, _ := parseMRC(head[:n], size)
+		return h.check(size)
+	case formatDM:
+		_, err := parseDM(f, size)
+		return err
 	case formatPGM:
 		p, err := parsePGM(io.NewSectionReader(f, 0, size), size)
 		if err == nil && p.plain {

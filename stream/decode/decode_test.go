@@ -162,7 +162,7 @@ func TestBadFilesGiveOneLineWithPathCauseAndRemedy(t *testing.T) {
 		"32768.png":     {emptyPNG, ErrTruncated, "copy it again"},
 		"100000.pgm":    {pgmOf(100000, 100000, 255, nil), ErrTooLarge, "crop or downsample"},
 		"32768.pgm":     {pgmOf(32768, 32768, 255, nil), ErrTruncated, "copy it again"},
-		"bitmap.tif":    {[]byte("BM0123456789012345"), ErrUnsupported, "save it as"},
+		"picture.tif":   {[]byte("GIF89a0123456789012345"), ErrUnsupported, "save it as"},
 		"signature.tif": {[]byte("II*\x00"), tiff.ErrTruncated, "copy it again"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,24 +9,29 @@ import (
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
-const maxDescription = 1 << 20 // bytes of an ImageDescription that is looked into
+const maxDescription = 4 << 20 // bytes of an ImageDescription that is looked into
 
-// description reads what general software writes into ImageDescription: OpenFIBSEM (JSON), ImageJ (key=value
-// lines, with the resolution tags), OME-TIFF (XML). A resolution alone is no calibration.
-func (b *builder) description(p *tiff.Page) {
+// fibsemDescription reads the JSON that OpenFIBSEM writes into ImageDescription.
+func (b *builder) fibsemDescription(p *tiff.Page) {
+	if s := strings.TrimSpace(text(p, tiff.TagImageDescription)); strings.HasPrefix(s, "{") && len(s) <= maxDescription {
+		b.openFIBSEM(s)
+	}
+}
+
+// description reads what general software writes into ImageDescription about frame i of the file: ImageJ
+// (key=value lines, with the resolution tags), OME-TIFF (XML). A resolution alone is no calibration.
+func (b *builder) description(p *tiff.Page, i int) {
 	s := strings.TrimSpace(text(p, tiff.TagImageDescription))
 	if len(s) > maxDescription {
 		return
 	}
 	switch {
-	case strings.HasPrefix(s, "{"):
-		b.openFIBSEM(s)
 	case strings.HasPrefix(s, "ImageJ="):
 		x, _ := p.Rationals(tiff.TagXResolution)
 		y, _ := p.Rationals(tiff.TagYResolution)
 		b.imageJ(s, first(x), first(y))
 	case strings.Contains(s, "<OME"):
-		b.ome(s)
+		b.ome(s, i)
 	}
 }
 
@@ -55,11 +60,11 @@ func (b *builder) openFIBSEM(s string) {
 		PixelSize *struct{ X, Y float64 } `json:"pixel_size"`
 		State     struct {
 			Timestamp        float64
-			StagePosition    struct{ T float64 } `json:"stage_position"`
-			ElectronBeam     beam                `json:"electron_beam"`
-			IonBeam          beam                `json:"ion_beam"`
-			ElectronDetector detector            `json:"electron_detector"`
-			IonDetector      detector            `json:"ion_detector"`
+			StagePosition    struct{ X, Y, Z, R, T float64 } `json:"stage_position"`
+			ElectronBeam     beam                            `json:"electron_beam"`
+			IonBeam          beam                            `json:"ion_beam"`
+			ElectronDetector detector                        `json:"electron_detector"`
+			IonDetector      detector                        `json:"ion_detector"`
 		} `json:"microscope_state"`
 		System struct {
 			Info struct{ Manufacturer, Model string }
@@ -81,7 +86,8 @@ func (b *builder) openFIBSEM(s string) {
 	}
 	m.HighVoltageV, m.WorkingDistanceM, m.BeamCurrentA = column.Voltage, column.WorkingDistance, column.BeamCurrent
 	m.Detector = strings.TrimSpace(det.Type + " " + det.Mode)
-	m.StageTiltRad = d.State.StagePosition.T
+	at := d.State.StagePosition
+	m.StageXM, m.StageYM, m.StageZM, m.StageRotationRad, m.StageTiltRad = at.X, at.Y, at.Z, at.R, at.T
 	if t := d.State.Timestamp; t > 0 && t < 7e9 {
 		sec, frac := math.Modf(t)
 		m.AcquiredAt = time.Unix(int64(sec), int64(frac*1e9))
@@ -112,7 +118,9 @@ func (b *builder) flatten(prefix string, tree map[string]any, depth int) {
 // imageJ reads ImageJ's description; resX and resY are px per unit.
 func (b *builder) imageJ(s string, resX, resY float64) {
 	v := parseINI(s, b.raw)
-	b.meta.Vendor, b.meta.Model = "ImageJ", v["ImageJ"]
+	if b.meta.Vendor == "" { // not of an instrument that left no pixel size
+		b.meta.Vendor, b.meta.Model = "ImageJ", v["ImageJ"]
+	}
 	unit := strings.ReplaceAll(v["unit"], `\u00B5`, "µ")
 	if unit == "" || !(resX > 0) {
 		return

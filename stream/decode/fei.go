@@ -70,6 +70,9 @@ func (b *builder) fei(s string) {
 	m.WorkingDistanceM = v.number(beam+".WD", "Stage.WorkingDistance")
 	m.DwellTimeS = v.number("Scan.Dwelltime", scan+".Dwell")
 	m.BeamCurrentA = v.number(beam + ".BeamCurrent")
+	m.StageXM, m.StageYM = v.number("Stage.StageX", beam+".StageX"), v.number("Stage.StageY", beam+".StageY")
+	m.StageZM = v.number("Stage.StageZ", beam+".StageZ")
+	m.StageRotationRad = v.number("Stage.StageR", beam+".StageR")
 	m.StageTiltRad = v.number("Stage.StageT", beam+".StageTa")
 	if m.Detector = v["Detectors.Name"]; v["Detectors.Mode"] != "None" {
 		m.Detector = strings.TrimSpace(m.Detector + " " + v["Detectors.Mode"])

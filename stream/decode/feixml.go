@@ -90,6 +90,14 @@ func (b *builder) feiXML(s string) {
 			m.HorFieldWidthM = number(l.value)
 		case "ScanSettings.DwellTime":
 			m.DwellTimeS = number(l.value)
+		case "StageSettings.StagePosition.X":
+			m.StageXM = number(l.value)
+		case "StageSettings.StagePosition.Y":
+			m.StageYM = number(l.value)
+		case "StageSettings.StagePosition.Z":
+			m.StageZM = number(l.value)
+		case "StageSettings.StagePosition.Rotation":
+			m.StageRotationRad = number(l.value)
 		case "StageSettings.StagePosition.Tilt.Alpha":
 			m.StageTiltRad = number(l.value)
 		case "Detectors.ScanningDetector.DetectorName":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/uni-aims/aimsd/stream"
@@ -18,77 +19,172 @@ const (
 	MaxSide = 16384 // px
 )
 
-// File decodes the image at path: its first page as 8 or 16-bit grey, its metadata, the SHA-256 of its bytes.
-// It accepts everything up to 32768 px per side; Validate narrows that down. The pixels return to a pool when
-// the frame is released. An error names path, cause and remedy in one line.
+// Decoder turns files into frames. The zero value is ready; it may be used by several goroutines. It
+// remembers the hash of the last file of several pages, so that its next page costs no second reading.
+type Decoder struct {
+	mu   sync.Mutex
+	last digest
+}
+
+// digest is the hash of a file as it was.
+type digest struct {
+	path    string
+	size    int64
+	modTime time.Time
+	sum     string
+}
+
+// File decodes the first frame of the image at path; see Decoder.Frame.
 func File(ctx context.Context, path string) (*stream.Frame, error) {
-	f, err := file(ctx, path)
+	return new(Decoder).Frame(ctx, path, 0)
+}
+
+// Frame decodes the image at path: one page as 8 or 16-bit grey, what its metadata and those in a file beside
+// it say, and the SHA-256 of the file's bytes. Pages count from 1 and are those that Frames counts; 0 is the
+// first, or only one, of a file that is taken as a single image. Everything up to 32768 px per side is
+// accepted; Validate narrows that down. The pixels return to a pool when the frame is released. An error
+// names path, cause and remedy in one line.
+func (d *Decoder) Frame(ctx context.Context, path string, page int) (*stream.Frame, error) {
+	f, err := d.frame(ctx, path, page)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
 
-func file(ctx context.Context, path string) (*stream.Frame, error) {
+func (d *Decoder) frame(ctx context.Context, path string, page int) (*stream.Frame, error) {
 	src, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer src.close()
 	f := &stream.Frame{Path: path, Name: filepath.Base(path), ReceivedAt: time.Now()}
-	sum := src.hash()
-	if err = pixels(ctx, src, f); err == nil {
-		FindDataBar(f)
+	sum := d.recall(src, page)
+	var hash *hashing
+	if sum == "" {
+		if page == 0 {
+			src.fits()
+		}
+		hash = src.hash()
 	}
-	var hashErr error
-	if f.SHA256, hashErr = sum.wait(); err == nil {
-		err = hashErr
+	if src.data != nil {
+		err = src.load()
+	}
+	if err == nil {
+		err = decode(ctx, src, f, page)
+	}
+	if hash != nil {
+		var hashErr error
+		if sum, hashErr = hash.wait(); err == nil {
+			err = hashErr
+		}
 	}
 	if err != nil {
 		f.Release()
 		return nil, err
 	}
+	f.SHA256 = sum
+	d.remember(src, page, sum)
+	FindDataBar(f)
 	return f, nil
 }
 
-// pixels fills size, pixels and metadata.
-func pixels(ctx context.Context, src *source, f *stream.Frame) error {
-	switch sniff(src.head[:]) {
-	case formatTIFF:
-		return tiffPixels(ctx, src, f)
-	case formatPNG, formatJPEG:
-		return stdPixels(src, f)
-	case formatPGM:
-		return pgmPixels(src, f)
+// recall returns the hash of a file whose page before was decoded last; "" when it has to be computed.
+func (d *Decoder) recall(src *source, page int) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.last
+	if page > 0 && l.path == src.path && l.size == src.size && l.modTime.Equal(src.modTime) {
+		return l.sum
 	}
-	return foreign(src.head[:])
+	return ""
 }
 
-func tiffPixels(ctx context.Context, src *source, f *stream.Frame) error {
-	t, err := tiff.Parse(src.readerAt(), src.size)
-	if err != nil {
-		return remedied(err)
+func (d *Decoder) remember(src *source, page int, sum string) {
+	if page == 0 {
+		return
 	}
-	page := t.Pages[0]
-	r, err := page.Raster()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = digest{src.path, src.size, src.modTime, sum}
+}
+
+// Frames counts the frames in the image at path: the pages of a TIFF that are no thumbnails or masks, the
+// sections of an MRC or DM stack, else 1. It reads headers, no pixels.
+func Frames(path string) (int, error) {
+	src, err := open(path)
 	if err != nil {
-		return remedied(err)
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
+	defer src.close()
+	p, err := src.picture()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return p.frames(), nil
+}
+
+// picture is an opened image of any format.
+type picture interface {
+	frames() int
+	// frame fills size, pixels and metadata of frame i, counted from 0.
+	frame(ctx context.Context, i int, f *stream.Frame) error
+}
+
+func (s *source) picture() (picture, error) {
+	switch s.format() {
+	case formatTIFF:
+		return openTIFF(s)
+	case formatMRC:
+		return openMRC(s)
+	case formatDM:
+		return openDM(s)
+	case formatPNG, formatJPEG, formatBMP:
+		return single(func(f *stream.Frame) error { return s.described(f, stdPixels(s, f)) }), nil
+	case formatPGM:
+		return single(func(f *stream.Frame) error { return s.described(f, pgmPixels(s, f)) }), nil
+	}
+	return nil, foreign(s.head)
+}
+
+// single is a format of one image per file.
+type single func(f *stream.Frame) error
+
+func (single) frames() int { return 1 }
+
+func (s single) frame(_ context.Context, _ int, f *stream.Frame) error { return s(f) }
+
+// decode fills size, pixels and metadata.
+func decode(ctx context.Context, src *source, f *stream.Frame, page int) error {
+	p, err := src.picture()
+	if err != nil {
+		return err
+	}
+	n := p.frames()
+	if page > n {
+		return fmt.Errorf("%w: it has no page %d, only %d; it was written anew", ErrTruncated, page, n)
+	}
+	if page > 0 && n > 1 {
+		f.Page, f.Pages = page, n
+		f.Name = stream.PageName(f.Name, page, n)
+	}
+	return p.frame(ctx, max(0, page-1), f)
+}
+
+// rasterPixels decodes uncompressed or TIFF pixels, in place where they stand in memory as they should.
+func rasterPixels(ctx context.Context, src *source, r *tiff.Raster, f *stream.Frame) error {
 	bits, err := r.GreyBits()
 	if err != nil {
 		return err
 	}
+	if off, n, ok := r.Stored(); ok && src.lend(f, r.Width, r.Height, bits, off, n) {
+		return nil
+	}
 	alloc(f, r.Width, r.Height, bits)
 	if bits == 16 {
-		err = r.Gray16(ctx, f.Gray16)
-	} else {
-		err = r.Gray8(ctx, f.Gray8)
+		return remedied(r.Gray16(ctx, f.Gray16))
 	}
-	if err != nil {
-		return remedied(err)
-	}
-	f.Meta = metadata(page, f)
-	return nil
+	return remedied(r.Gray8(ctx, f.Gray8))
 }
 
 // alloc gives the frame pooled pixels that return with its release.

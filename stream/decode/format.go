@@ -17,10 +17,16 @@ const (
 	formatPNG
 	formatJPEG
 	formatPGM
+	formatBMP
+	formatMRC
+	formatDM
 )
 
-// sniff decides the format by a file's first bytes.
-func sniff(head []byte) format {
+// headBytes of a file decide its format: an MRC header is that long.
+const headBytes = 1024
+
+// sniff decides the format by a file's first bytes, headBytes of them where there are as many, and its size.
+func sniff(head []byte, size int64) format {
 	switch {
 	case tiff.Sniff(head):
 		return formatTIFF
@@ -30,28 +36,35 @@ func sniff(head []byte) format {
 		return formatJPEG
 	case len(head) > 2 && head[0] == 'P' && (head[1] == '5' || head[1] == '2') && (isSpace(head[2]) || head[2] == '#'):
 		return formatPGM
+	case isBMP(head):
+		return formatBMP
+	case isDM(head):
+		return formatDM
+	case isMRC(head, size):
+		return formatMRC
 	}
 	return unknown
 }
+
+const formatNames = "TIFF, PNG, JPEG, BMP, PGM, MRC nor DM3/DM4"
 
 // foreign says what a file that is not decoded here looks like, for the message.
 func foreign(head []byte) error {
 	const remedy = "save it as TIFF, PNG or JPEG"
 	for _, k := range []struct{ magic, name string }{
-		{"BM", "a BMP image"}, {"GIF8", "a GIF image"}, {"RIFF", "a WebP image or another RIFF file"},
+		{"GIF8", "a GIF image"}, {"RIFF", "a WebP image or another RIFF file"},
 		{"\x00\x00\x00\x0cjP", "a JPEG 2000 image"}, {"%PDF", "a PDF document"}, {"PK\x03\x04", "a ZIP archive"},
-		{"\x89HDF", "an HDF5 file"}, {"\x00\x00\x00\x03", "a DM3 file"}, {"\x00\x00\x00\x04", "a DM4 file"},
-		{"P6", "a colour PPM image"},
+		{"\x89HDF", "an HDF5 file"}, {"II\x97\x01", "a TIA series (.ser)"}, {"P6", "a colour PPM image"},
 	} {
 		if bytes.HasPrefix(head, []byte(k.magic)) {
 			return fmt.Errorf("%w: %s is not read here; %s", ErrUnsupported, k.name, remedy)
 		}
 	}
-	return fmt.Errorf("%w: its content is neither TIFF, PNG, JPEG nor PGM; %s", ErrNotImage, remedy)
+	return fmt.Errorf("%w: its content is neither %s; %s", ErrNotImage, formatNames, remedy)
 }
 
-// IsImage reports whether path is a regular file that begins like a TIFF, PNG, JPEG or PGM. It does
-// not say that the file is whole.
+// IsImage reports whether path is a regular file that begins like a format that is read here. It does not
+// say that the file is whole.
 func IsImage(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -62,7 +75,7 @@ func IsImage(path string) bool {
 		return false
 	}
 	defer f.Close()
-	var head [16]byte
+	var head [headBytes]byte
 	n, _ := io.ReadFull(f, head[:])
-	return sniff(head[:n]) != unknown
+	return sniff(head[:n], info.Size()) != unknown
 }

@@ -50,7 +50,7 @@ func FuzzTESCAN(f *testing.F) {
 }
 
 func FuzzDescription(f *testing.F) {
-	fuzzText(f, func(b *builder, s string) { b.openFIBSEM(s); b.ome(s); b.imageJ(s, 3, 4) },
+	fuzzText(f, func(b *builder, s string) { b.openFIBSEM(s); b.ome(s, 0); b.imageJ(s, 3, 4) },
 		`{"image":{"resolution":[1,2]},"pixel_size":{"x":1e-9,"y":1e-9}}`, `<OME><Pixels PhysicalSizeX="1"/></OME>`, "ImageJ=1\nunit=nm\n")
 }
 

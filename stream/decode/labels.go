@@ -18,6 +18,11 @@ func Labels(path string) (labels []int32, width, height int, err error) {
 	src, err := open(path)
 	if err == nil {
 		defer src.close()
+		if src.fits() {
+			err = src.load()
+		}
+	}
+	if err == nil {
 		labels, width, height, err = ids(src)
 	}
 	if err != nil {
@@ -27,13 +32,13 @@ func Labels(path string) (labels []int32, width, height int, err error) {
 }
 
 func ids(src *source) ([]int32, int, int, error) {
-	switch sniff(src.head[:]) {
+	switch src.format() {
 	case formatTIFF:
 		t, err := tiff.Parse(src.readerAt(), src.size)
 		if err != nil {
 			return nil, 0, 0, remedied(err)
 		}
-		r, err := t.Pages[0].Raster()
+		r, err := t.Frames()[0].Raster()
 		if err != nil {
 			return nil, 0, 0, labelled(remedied(err))
 		}
@@ -48,8 +53,11 @@ func ids(src *source) ([]int32, int, int, error) {
 		return pgmIDs(src)
 	case formatJPEG:
 		return nil, 0, 0, fmt.Errorf("%w: JPEG alters label ids; save them as 16-bit TIFF or PNG", ErrUnsupported)
+	case formatBMP, formatMRC, formatDM:
+		return nil, 0, 0, fmt.Errorf("%w: label images are not read from BMP, MRC and DM files; save the ids as 16 or 32-bit grey TIFF, 16-bit PNG or PGM",
+			ErrUnsupported)
 	}
-	return nil, 0, 0, labelled(foreign(src.head[:]))
+	return nil, 0, 0, labelled(foreign(src.head))
 }
 
 // labelled gives an error about an image the remedy for label images: what suits pictures can spoil ids.

@@ -64,8 +64,8 @@ func TestLabelsRefuseWhatAltersIds(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"colour.png": pngOf(t, rgb), "lossy.jpg": jpegOf(t, grey(70, 70)), "no.tif": []byte("no image here at all"),
-		"64bit.tif": bytes.Replace(tiff8(t, 70, 70, tiff.GrayOptions{}), []byte("\x02\x01\x03\x00\x01\x00\x00\x00\x08"),
-			[]byte("\x02\x01\x03\x00\x01\x00\x00\x00\x40"), 1), // BitsPerSample
+		"65bit.tif": bytes.Replace(tiff8(t, 70, 70, tiff.GrayOptions{}), []byte("\x02\x01\x03\x00\x01\x00\x00\x00\x08"),
+			[]byte("\x02\x01\x03\x00\x01\x00\x00\x00\x41"), 1), // BitsPerSample
 	} {
 		path := write(t, name, data)
 		_, _, _, err := Labels(path)

@@ -18,6 +18,12 @@ const (
 	tagTitan  = 34683 // Phenom, Titan and newer xT: XML
 	tagZeiss  = 34118 // SmartSEM: key and value lines
 	tagTESCAN = 50431 // binary with key=value lines
+	tagSIS    = 33560 // Olympus Soft Imaging Solutions: where its directory lies
+
+	tagXPComment = 40092 // Windows' comment, in which Hitachi's TM series repeats its sidecar
+
+	tagDMUnitX, tagDMUnitY   = 65003, 65004 // DigitalMicrograph's export
+	tagDMScaleX, tagDMScaleY = 65009, 65010
 )
 
 // Bounds on Metadata.Raw.
@@ -27,10 +33,51 @@ const (
 	maxRawValue = 1 << 10  // bytes of one value
 )
 
-// metadata reads what a page's tags say about the frame, whose pixels are decoded already. Damaged metadata
+// describe reads what a page's tags say about the frame. A page that says nothing of itself is described by
+// the first page of its size that does: instruments and OME-TIFF describe a stack once. Damaged metadata
 // leaves fields unknown; it never fails a frame.
-func metadata(p *tiff.Page, f *stream.Frame) stream.Metadata {
-	b := builder{meta: &stream.Metadata{}, width: f.Width, height: f.Height}
+//
+// Of several sources the first counts: the instrument's own tags, the file that it wrote beside the image,
+// what general software left in the description. Later ones fill gaps.
+func (t *tiffPicture) describe(b *builder, i int) {
+	p := t.pages[i]
+	b.instrument(p)
+	b.sidecar(t.src.path)
+	b.software(p, i)
+	for k := 0; k < len(t.pages) && k < 16 && b.meta.Vendor == "" && b.meta.NmPerPx == 0; k++ {
+		if t.pages[k] == p || !sameSize(t.pages[k], p) {
+			continue
+		}
+		b.instrument(t.pages[k])
+		b.software(t.pages[k], i)
+	}
+	*b.meta = *b.finish()
+}
+
+func sameSize(a, b *tiff.Page) bool {
+	for _, id := range []uint16{tiff.TagImageWidth, tiff.TagImageLength} {
+		x, _ := a.Uint(id, 0)
+		y, _ := b.Uint(id, 0)
+		if x != y {
+			return false
+		}
+	}
+	return true
+}
+
+// described completes the frame of a format that carries no metadata, unless err says that it failed.
+func (s *source) described(f *stream.Frame, err error) error {
+	if err != nil {
+		return err
+	}
+	b := builder{meta: &f.Meta, width: f.Width, height: f.Height}
+	b.sidecar(s.path)
+	f.Meta = *b.finish()
+	return nil
+}
+
+// instrument reads the private tags of instruments.
+func (b *builder) instrument(p *tiff.Page) {
 	helios, titan := text(p, tagHelios), text(p, tagTitan)
 	switch {
 	case strings.Contains(helios, "["):
@@ -38,20 +85,38 @@ func metadata(p *tiff.Page, f *stream.Frame) stream.Metadata {
 		if b.meta.NmPerPx == 0 && titan != "" {
 			b.feiXML(titan)
 		}
+		return
 	case strings.TrimSpace(titan) != "":
 		b.feiXML(titan)
+		return
 	case strings.Contains(text(p, tagSFEG), "["):
 		b.fei(text(p, tagSFEG))
-	default:
-		if s := text(p, tagZeiss); s != "" {
-			b.zeiss(s)
-		} else if s, _ := p.Bytes(tagTESCAN); len(s) > 0 {
-			b.tescan(s)
-		} else {
-			b.description(p)
-		}
+		return
 	}
-	return *b.finish()
+	if s := text(p, tagZeiss); s != "" {
+		b.zeiss(s)
+	} else if s, _ := p.Bytes(tagTESCAN); len(s) > 0 {
+		b.tescan(s)
+	} else if off, _ := p.Uint(tagSIS, 0); off > 0 {
+		b.sis(p, off)
+	} else if unit := text(p, tagDMUnitX); unit != "" {
+		b.dmTags(p, unit)
+	} else {
+		b.fibsemDescription(p)
+	}
+}
+
+// software reads what general software says about frame i of its file.
+func (b *builder) software(p *tiff.Page, i int) {
+	if b.meta.NmPerPx > 0 {
+		return
+	}
+	if s, _ := p.Bytes(tagXPComment); len(s) > 0 {
+		b.hitachiComment(unicodeText(s))
+	}
+	if b.meta.NmPerPx == 0 {
+		b.description(p, i)
+	}
 }
 
 // text returns a text tag as UTF-8.
@@ -132,7 +197,8 @@ func (b *builder) finish() *stream.Metadata {
 	if m.HorFieldWidthM == 0 && m.NmPerPx > 0 && m.Width > 0 {
 		m.HorFieldWidthM = m.NmPerPx * 1e-9 * float64(m.Width)
 	}
-	for _, v := range []*float64{&m.HighVoltageV, &m.WorkingDistanceM, &m.DwellTimeS, &m.BeamCurrentA, &m.HorFieldWidthM, &m.StageTiltRad} {
+	for _, v := range []*float64{&m.HighVoltageV, &m.WorkingDistanceM, &m.DwellTimeS, &m.BeamCurrentA, &m.HorFieldWidthM,
+		&m.StageXM, &m.StageYM, &m.StageZM, &m.StageRotationRad, &m.StageTiltRad} {
 		*v = tidy(*v)
 	}
 	return m
@@ -157,7 +223,7 @@ func integer(s string) int {
 }
 
 // quantity parses a number with an SI unit, such as "9.766 nm", "5.00 kV" or "200 pA", into the base unit.
-// Prefixes f, p, n, u, µ, m, k, M, G and the units m, V, A, s are known, as are Mins, Secs and degrees.
+// Prefixes f, p, n, u, µ, m, k, M, G and the units m, V, A, s are known, as are Mins, Secs, Volt and degrees.
 func quantity(s string) float64 {
 	s = strings.TrimSpace(s)
 	end := 0
@@ -169,7 +235,7 @@ func quantity(s string) float64 {
 	}
 	v, unit := number(s[:end]), strings.TrimSpace(s[end:])
 	switch strings.ToLower(unit) {
-	case "", "m", "v", "a", "s", "secs", "sec", "meter", "metre":
+	case "", "m", "v", "a", "s", "secs", "sec", "meter", "metre", "volt", "volts":
 		return v
 	case "mins":
 		return v * 60
@@ -177,6 +243,8 @@ func quantity(s string) float64 {
 		return v * math.Pi / 180
 	case "micron", "microns", "micrometer", "micrometre":
 		return v * 1e-6
+	case "nanometer", "nanometre":
+		return v * 1e-9
 	case "inch", "in":
 		return v * 0.0254
 	case "cm":

@@ -121,7 +121,7 @@ func TestDescriptions(t *testing.T) {
 	b.imageJ("ImageJ=1.52p\nmin=0\n", 72, 72)
 	require.Zero(t, b.finish().NmPerPx, "a resolution without unit is no calibration")
 	b = newBuilder(68, 68)
-	b.ome(`<?xml version="1.0"?><OME><Image><Pixels SizeX="68" SizeY="68" PhysicalSizeX="0.2" PhysicalSizeY="0.2"/></Image></OME>`)
+	b.ome(`<?xml version="1.0"?><OME><Image><Pixels SizeX="68" SizeY="68" PhysicalSizeX="0.2" PhysicalSizeY="0.2"/></Image></OME>`, 0)
 	require.Equal(t, 200.0, b.finish().NmPerPx)
 	b = newBuilder(68, 68)
 	b.openFIBSEM(`{"image":{"beam_type":"ION","resolution":[68,68],"hfw":1e-5},"pixel_size":{"x":2e-9,"y":2e-9},"microscope_state":{"ion_beam":{"voltage":30000}}}`)

@@ -3,6 +3,7 @@ package decode
 import (
 	"math/bits"
 	"sync"
+	"unsafe"
 )
 
 // sized lends slices by size class, four classes per power of two, so that at most a quarter is unused.
@@ -41,3 +42,11 @@ var (
 	pool8  sized[uint8]
 	pool16 sized[uint16]
 )
+
+// asUint16 views bytes as numbers in this computer's byte order; nil when they do not lie on even addresses.
+func asUint16(p []byte) []uint16 {
+	if len(p) < 2 || uintptr(unsafe.Pointer(unsafe.SliceData(p)))%2 != 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(p))), len(p)/2)
+}

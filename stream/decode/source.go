@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
+	"github.com/uni-aims/aimsd/stream"
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
@@ -16,15 +18,21 @@ import (
 // once for the pixels and once for the hash.
 const maxInMemory = 256 << 20
 
+// loadBytes are read at a time; the hash follows behind.
+const loadBytes = 4 << 20
+
 // source is an opened image file.
 type source struct {
-	file *os.File
-	data []byte // the whole file, nil above maxInMemory
-	size int64
-	head [16]byte
+	path    string
+	file    *os.File
+	data    []byte   // the whole file, nil above maxInMemory and until it is loaded
+	loaded  chan int // bytes of data that are read, nil when nobody follows
+	size    int64
+	modTime time.Time
+	head    []byte
 }
 
-// open opens and reads path. The errors name what is wrong but not the path.
+// open opens path. The errors name what is wrong but not the path.
 func open(path string) (*source, error) {
 	info, err := os.Stat(path) // before opening: a FIFO would block
 	if err != nil {
@@ -37,33 +45,61 @@ func open(path string) (*source, error) {
 	if err != nil {
 		return nil, plain(err)
 	}
-	s := &source{file: f}
-	if err := s.load(); err != nil {
+	s := &source{path: path, file: f}
+	if err := s.begin(); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *source) load() error {
+// begin reads the file's head.
+func (s *source) begin() error {
 	info, err := s.file.Stat()
 	if err != nil {
 		return plain(err)
 	}
-	if s.size = info.Size(); s.size == 0 {
+	s.size, s.modTime = info.Size(), info.ModTime()
+	if s.size == 0 {
 		return fmt.Errorf("%w: the file is empty; acquire or copy it again", ErrTruncated)
 	}
-	if s.size <= maxInMemory {
-		s.data = pool8.get(int(s.size))
-		if _, err := io.ReadFull(s.file, s.data); err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return fmt.Errorf("%w: the file shrank while it was read; wait until it is written", ErrTruncated)
-			}
+	s.head = make([]byte, min(s.size, headBytes))
+	if _, err := s.file.ReadAt(s.head, 0); endOK(err) != nil {
+		return plain(err)
+	}
+	return nil
+}
+
+func (s *source) format() format { return sniff(s.head, s.size) }
+
+// fits reports whether the file is read into memory as a whole, and then makes room for it.
+func (s *source) fits() bool {
+	if s.size > maxInMemory {
+		return false
+	}
+	s.data = pool8.get(int(s.size))
+	return true
+}
+
+// load fills data.
+func (s *source) load() error {
+	if s.loaded != nil {
+		defer close(s.loaded)
+	}
+	for done := 0; done < len(s.data); {
+		n, err := io.ReadFull(s.file, s.data[done:min(len(s.data), done+loadBytes)])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("%w: the file shrank while it was read; wait until it is written", ErrTruncated)
+		}
+		if err != nil {
 			return plain(err)
 		}
+		done += n
+		if s.loaded != nil {
+			s.loaded <- done
+		}
 	}
-	_, err = s.readerAt().ReadAt(s.head[:min(s.size, int64(len(s.head)))], 0)
-	return err
+	return nil
 }
 
 // plain takes the path out of a file error, because the caller names it, and says what to do.
@@ -116,18 +152,26 @@ type hashing struct {
 	done chan struct{}
 }
 
-// hash begins to hash the file beside the decoding; wait must be called before the source is closed.
+// hash begins to hash the file beside the loading and decoding; wait must be called before the source is
+// closed. A file in memory is hashed as load reads it.
 func (s *source) hash() *hashing {
 	h := &hashing{done: make(chan struct{})}
+	data := s.data // which may become a frame's meanwhile
+	if data != nil {
+		s.loaded = make(chan int, len(data)/loadBytes+2) // load never waits
+	}
 	go func() {
 		defer close(h.done)
-		if s.data != nil {
-			sum := sha256.Sum256(s.data)
-			h.sum = hex.EncodeToString(sum[:])
-			return
-		}
 		d := sha256.New()
-		_, h.err = io.Copy(d, s.reader())
+		if data == nil {
+			_, h.err = io.Copy(d, io.NewSectionReader(s.file, 0, s.size))
+		} else {
+			done := 0
+			for n := range s.loaded {
+				d.Write(data[done:n])
+				done = n
+			}
+		}
 		h.sum = hex.EncodeToString(d.Sum(nil))
 	}()
 	return h
@@ -137,6 +181,27 @@ func (s *source) hash() *hashing {
 func (h *hashing) wait() (string, error) {
 	<-h.done
 	return h.sum, h.err
+}
+
+// lend makes length bytes of the file in memory the pixels of a frame, which keeps the memory until it is
+// released: uncompressed pixels are not copied. False when they have to be.
+func (s *source) lend(f *stream.Frame, width, height, bits int, offset, length int64) bool {
+	if s.data == nil {
+		return false
+	}
+	part := s.data[offset : offset+length]
+	if bits == 16 {
+		if f.Gray16 = asUint16(part); f.Gray16 == nil {
+			return false
+		}
+	} else {
+		f.Gray8 = part
+	}
+	f.Width, f.Height = width, height
+	whole := s.data
+	s.data = nil
+	f.OnRelease(func() { pool8.put(whole) })
+	return true
 }
 
 func (s *source) close() {

@@ -11,6 +11,8 @@ import (
 	"image/png"
 	"io"
 
+	"golang.org/x/image/bmp"
+
 	"github.com/uni-aims/aimsd/stream"
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
@@ -22,19 +24,19 @@ const (
 	weightB = 7471
 )
 
-// stdImage decodes a PNG or JPEG with the standard library, after its header's size was found reasonable.
+// stdImage decodes a PNG or JPEG with the standard library, a BMP with golang.org/x/image, after the header's
+// size was found reasonable.
 func stdImage(src *source) (image.Image, error) {
-	isPNG := sniff(src.head[:]) == formatPNG
-	config, dec, name, pxPerByte := jpeg.DecodeConfig, jpeg.Decode, "JPEG", int64(1024)
-	if isPNG {
-		config, dec, name = png.DecodeConfig, png.Decode, "PNG"
+	config, dec, name, pxPerByte, whole := jpeg.DecodeConfig, jpeg.Decode, "JPEG", int64(1024), jpegComplete
+	switch src.format() {
+	case formatPNG:
+		config, dec, name, whole = png.DecodeConfig, png.Decode, "PNG", pngComplete
 		pxPerByte = 8 * 1040 // 1-bit samples at Deflate's largest expansion
+	case formatBMP:
+		config, dec, name, pxPerByte = bmp.DecodeConfig, bmp.Decode, "BMP", 8
+		whole = func(_ io.ReaderAt, size int64) error { return bmpComplete(src.head, size) }
 	}
 	failed := func(err error) error {
-		whole := jpegComplete
-		if isPNG {
-			whole = pngComplete
-		}
 		if cut := whole(src.readerAt(), src.size); cut != nil {
 			return cut // says more than what the decoder stumbled over
 		}
@@ -70,7 +72,7 @@ func stdError(name string, err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w %s: it ends too early; wait until it is written or copy it again", ErrTruncated, name)
-	case errors.As(err, &unsupportedPNG), errors.As(err, &unsupportedJPEG):
+	case errors.As(err, &unsupportedPNG), errors.As(err, &unsupportedJPEG), errors.Is(err, bmp.ErrUnsupported):
 		return fmt.Errorf("%w %s: %w; save it as 8 or 16-bit grey TIFF", ErrUnsupported, name, err)
 	}
 	return fmt.Errorf("%w %s: %w; export the image again", ErrCorrupt, name, err)

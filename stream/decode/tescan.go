@@ -43,7 +43,8 @@ func (b *builder) tescan(data []byte) {
 	m.WorkingDistanceM = v.number("WD")
 	m.DwellTimeS = v.number("DwellTime")
 	m.BeamCurrentA = v.number("BeamCurrent", "PredictedBeamCurrent")
-	m.StageTiltRad = v.number("StageTilt") * math.Pi / 180
+	m.StageXM, m.StageYM, m.StageZM = v.number("StageX"), v.number("StageY"), v.number("StageZ")
+	m.StageRotationRad, m.StageTiltRad = v.number("StageRotation")*math.Pi/180, v.number("StageTilt")*math.Pi/180
 	m.Detector = v["Detector"]
 	m.AcquiredAt = clock(v["Date"]+" "+v["Time"], "2006-01-02 15:04:05")
 	if m.NmPerPx > 0 {

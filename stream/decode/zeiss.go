@@ -61,7 +61,9 @@ func (b *builder) zeiss(s string) {
 	m.WorkingDistanceM = quantity(values["AP_WD"])
 	m.DwellTimeS = quantity(values["DP_DWELL_TIME"])
 	m.BeamCurrentA = quantity(values["AP_IPROBE"])
-	m.StageTiltRad = quantity(values["AP_STAGE_AT_T"])
+	m.StageXM, m.StageYM = quantity(values["AP_STAGE_AT_X"]), quantity(values["AP_STAGE_AT_Y"])
+	m.StageZM = quantity(values["AP_STAGE_AT_Z"])
+	m.StageRotationRad, m.StageTiltRad = quantity(values["AP_STAGE_AT_R"]), quantity(values["AP_STAGE_AT_T"])
 	if m.Detector = values["DP_DETECTOR_CHANNEL"]; m.Detector == "" {
 		m.Detector = values["DP_DETECTOR_TYPE"]
 	}

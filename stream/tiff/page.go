@@ -150,3 +150,13 @@ func ratio(num, den float64) float64 {
 	}
 	return num / den
 }
+
+// At returns n bytes at an offset that a private tag points to. n must be bounded by the caller.
+func (p *Page) At(offset uint64, n int) ([]byte, error) {
+	off, err := p.file.offset(offset, uint64(n), "private data")
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, n)
+	return b, p.file.read(b, off)
+}
