@@ -3,10 +3,10 @@
 python3 synth.py OUT N [--seed S] [--kinds KIND...] [--split train|val]
 python3 synth.py --check
 
-Writes N images, the kinds in turn: OUT/segmentation/synth_<kind>/{img,lab}/NAME.png, index.csv, split.csv.
-The same seed, kinds and N give the same files. Labels: 0 = background (text and panels too), 1..n =
-objects; one that another hides in part keeps one id in a val set. In a train set each part of it is an
-object of its own, since the flow targets of one object must be connected.
+Writes N images, the kinds in turn, as OUT/segmentation/synth_<kind>/{img,lab}/NAME.png, with
+index.csv and split.csv. The same seed, kinds and N give the same files. Labels: 0 = background
+(text and panels too), 1..n = objects. An object that another cuts in two keeps one id in a val set; in a
+train set each part is an object of its own, since the flow targets of one object must be connected.
 """
 
 import argparse
@@ -16,56 +16,56 @@ import sys
 
 import cv2
 import numpy as np
+import scipy.ndimage
 
 import synth_camera as camera
 import synth_empty
 import synth_fibres
 import synth_filled
+import synth_inclusions
 import synth_particles
+import synth_shapes
+import synth_transmission
 
 KINDS = {
     "grains": synth_filled.grains,
     "sand": synth_filled.sand,
     "cells": synth_filled.cells,
     "axons": synth_filled.axons,
-    "precipitates": synth_particles.precipitates,
-    "carbides": synth_particles.carbides,
-    "pores": synth_particles.pores,
+    "precipitates": synth_inclusions.precipitates,
+    "carbides": synth_inclusions.carbides,
+    "pores": synth_inclusions.pores,
     "fibres": synth_fibres.fibres,
     "nanorods": synth_fibres.nanorods,
     "spheres": synth_particles.spheres,
+    "crystals": synth_particles.crystals,
     "powder": synth_particles.powder,
     "agglomerates": synth_particles.agglomerates,
-    "tem": synth_particles.tem,
-    "coreshell": synth_particles.coreshell,
+    "tem": synth_transmission.tem,
+    "coreshell": synth_transmission.coreshell,
     "empty": synth_empty.empty,
 }
 SIDES_PX = (512, 768)
-LEAST_PX = 6  # a smaller part is no object
+LEAST_PX = 12  # a smaller part is no object,
+LEAST_SHARE = 0.05  # nor is one below this share of the object's largest part
 # Images of --split val come from other random numbers than those of the same seed for training.
 STREAMS = {"train": 0, "val": 1}
 
 
 def parts(lab, apart):
-    """LAB with ids 1..n, specks below LEAST_PX removed; APART: every connected part its own id."""
-    values, inverse = np.unique(lab, return_inverse=True)
-    lab = inverse.reshape(lab.shape).astype(np.int32)
-    if values[0] != 0:
-        lab += 1
-    split, n = np.zeros_like(lab), 0
-    # Parts of one object are 4-connected components; neighbours of other ids are kept out by colouring.
-    for row in components(lab):
-        pieces = [p for p in row if len(p[0]) >= LEAST_PX]
+    """LAB with ids 1..n and without specks; APART: every connected part gets its own id."""
+    whole, n = np.zeros_like(lab), 0
+    for pieces in components(lab):
+        least = max(LEAST_PX, LEAST_SHARE * max(len(p[0]) for p in pieces))
+        pieces = [p for p in pieces if len(p[0]) >= least]
         for i, piece in enumerate(pieces):
             n += 1 if apart or i == 0 else 0
-            split[piece] = n
-    return split
+            whole[piece] = n
+    return whole
 
 
 def components(lab):
     """For each id of LAB the list of its connected parts as (rows, columns)."""
-    import scipy.ndimage
-
     for k, box in enumerate(scipy.ndimage.find_objects(lab), 1):
         if box is None:
             continue
@@ -82,7 +82,8 @@ def make(kind, seed, split, number):
     rng = np.random.default_rng([seed, STREAMS[split], list(KINDS).index(kind), number])
     h, w = (int(v) for v in rng.integers(SIDES_PX[0], SIDES_PX[1] + 1, 2))
     img, lab = KINDS[kind](rng, h, w)
-    image, lab = camera.take(rng, img.astype(np.float32), lab, 0.5 if kind == "empty" else 0.25)
+    decorations = 0.5 if kind == "empty" else 0.25
+    image, lab = camera.take(rng, img.astype(np.float32), lab, decorations)
     return image, parts(lab, split == "train").astype(np.uint16)
 
 
@@ -112,8 +113,20 @@ def generate(args):
         table.writerows((r[0], r[1], r[5]) for r in rows)
 
 
+def check_outline():
+    """A blurred disc crosses half height on its outline: equal areas within 1 %."""
+    scene = synth_shapes.Scene(np.zeros((96, 96)))
+    look = synth_shapes.Look(base=1, spread=0, edge=0, light=0, grain=0, shadow=0)
+    radii = synth_shapes.superellipse(30, 30, 2)
+    synth_shapes.paint(scene, np.random.default_rng(0), 48.3, 47.6, radii, look, scene.img.copy())
+    half = cv2.GaussianBlur(scene.img, (0, 0), 1.5) > 0.5
+    areas = half.sum(), (scene.lab > 0).sum(), np.pi * 30**2
+    assert max(areas) < 1.01 * min(areas), f"outline is not at half height: areas {areas}"
+
+
 def check():
-    """One image of each kind: the same twice, ids without gaps, no specks, sizes in range."""
+    """One image of each kind: the same twice, ids without gaps, no specks, connected objects."""
+    check_outline()
     for kind in KINDS:
         image, lab = make(kind, 0, "train", 0)
         again, lab_again = make(kind, 0, "train", 0)
@@ -122,7 +135,8 @@ def check():
         sizes = np.bincount(lab.ravel())[1:]
         assert (sizes >= LEAST_PX).all(), f"{kind}: id missing or smaller than {LEAST_PX} px"
         assert (len(sizes) == 0) == (kind == "empty"), f"{kind}: {len(sizes)} objects"
-        assert all(len(p) == 1 for p in components(lab.astype(np.int32))), f"{kind}: object in parts"
+        parted = [p for p in components(lab.astype(np.int32)) if len(p) > 1]
+        assert not parted, f"{kind}: {len(parted)} objects in parts"
         print(f"{kind}: {len(sizes)} objects")
 
 

@@ -1,9 +1,10 @@
-"""What the microscope and the publisher add: blur, noise, charging, drift, panels, text, compression."""
+"""What the microscope and the publisher add: blur, noise, charging, drift, panels, text, JPEG."""
 
 import string
 
 import cv2
 import numpy as np
+import scipy.ndimage
 import scipy.signal
 
 import synth_texture as texture
@@ -66,11 +67,12 @@ def vignette(rng, img):
     return img + (a * ys + b * xs + 0.7 * c * (ys * ys + xs * xs)).astype(np.float32)
 
 
-def noise(rng, img):
+def noise(rng, img, clean):
     """Shot and electronic noise, slightly blurred as by a scan slower than the detector."""
-    dose = np.exp(rng.uniform(np.log(40), np.log(3000)))
+    dose = np.exp(rng.uniform(np.log(500 if clean else 40), np.log(3000)))
     out = rng.poisson(np.clip(img, 0, 2) * dose).astype(np.float32) / dose
-    out += rng.normal(0, rng.choice([0.005, 0.02, 0.05]), img.shape).astype(np.float32)
+    electronic = 0.005 if clean else rng.choice([0.005, 0.02, 0.05])
+    out += rng.normal(0, electronic, img.shape).astype(np.float32)
     if rng.random() < 0.5:
         out = img + cv2.GaussianBlur(out - img, (0, 0), rng.uniform(0.4, 1.1))
     return out
@@ -106,14 +108,14 @@ def length_text(rng):
 def scale_bar(rng, image, mask, value, left, right, low):
     """A bar and its length, somewhere in columns LEFT..RIGHT above row LOW."""
     font, height = FONTS[rng.integers(len(FONTS))], int(rng.integers(9, 26))
-    bold = int(rng.integers(1, 2 + height // 8))
-    length = int(rng.uniform(0.06, 0.3) * image.shape[1])
-    x = int(np.clip(rng.uniform(left, max(left + 1, right - length - 5)), 0, image.shape[1] - length - 1))
-    thick = int(rng.integers(2, 9))
-    y = int(low - rng.integers(4, 30))
     text = length_text(rng)
     (wide, high), _ = cv2.getTextSize(text, font, 1, 1)
     wide = int(wide * height / high)
+    bold = int(rng.integers(1, 2 + height // 8))
+    length = int(rng.uniform(0.06, 0.3) * image.shape[1])
+    x = int(min(rng.uniform(left, right), image.shape[1] - max(length, wide) - 8))
+    thick = int(rng.integers(2, 9))
+    y = int(low - rng.integers(4, 30))
     if rng.random() < 0.2:  # on a box
         top = max(y - thick - height - 12, 0)
         a, b = (max(x - 8, 0), top), (x + max(length, wide) + 8, min(y + 7, image.shape[0] - 1))
@@ -142,8 +144,10 @@ def panel(rng, image, mask):
     words = ["HV", "WD", "mag", "det", "ETD", "SE", "BSE", "HFW", "spot", "kV", "curr", "x"]
     for line in range(lines):
         x, y = int(rng.integers(4, 20)), h - high + int((line + 0.75) * high / lines)
-        while x < 0.72 * w:
-            word = rng.choice(words) if rng.random() < 0.4 else f"{rng.uniform(0, 100):.{rng.integers(0, 3)}f}"
+        while x < 0.65 * w:
+            word = f"{rng.uniform(0, 100):.{rng.integers(0, 3)}f}"
+            if rng.random() < 0.4:
+                word = rng.choice(words)
             if rng.random() < 0.2:
                 word = letters(rng, int(rng.integers(2, 9)))
             write(image, mask, str(word), x, y, size, value, font, 1)
@@ -164,7 +168,8 @@ def decorate(rng, image, lab):
         scale_bar(rng, image, mask, int(rng.choice([0, 255])), 5, w - 5, h - 5)
     if rng.random() < 0.6:  # the letter of a figure's part
         text = str(rng.choice(list("abcdefghABCDEF")))
-        text = rng.choice([text, f"({text})", f"{text})", f"{text}{rng.integers(1, 5)}", letters(rng, 5)])
+        forms = [text, f"({text})", f"{text})", f"{text}{rng.integers(1, 5)}", letters(rng, 5)]
+        text = rng.choice(forms)
         size = int(rng.integers(14, 44))
         font = FONTS[rng.integers(len(FONTS))]
         value = int(rng.choice([0, 255]))
@@ -178,40 +183,54 @@ def decorate(rng, image, lab):
         b = int(a[0] + rng.normal(0, 50)), int(a[1] + rng.normal(0, 50))
         value, thick = int(rng.choice([0, 255])), int(rng.integers(1, 4))
         for canvas, v in ((image, value), (mask, 255)):
-            cv2.arrowedLine(canvas, (int(a[0]), int(a[1])), b, v, thick, cv2.LINE_AA, tipLength=0.25)
+            start = int(a[0]), int(a[1])
+            cv2.arrowedLine(canvas, start, b, v, thick, cv2.LINE_AA, tipLength=0.25)
     if rng.random() < 0.08:  # a frame, as cut out of a figure
         edge = int(rng.integers(2, 14))
         value = int(rng.choice([0, 255]))
         frame = np.ones_like(image, bool)
         frame[edge:-edge, edge:-edge] = False
         image[frame], mask[frame] = value, 255
+    # The inside of a letter is no part of an object either.
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     lab[mask > 0] = 0
 
 
-def take(rng, img, lab, decorations=0.25):
-    """The 8-bit micrograph of a scene and its labels.
+def visible(image, lab):
+    """Whether most objects of an 8-bit image differ at their outline from the background there.
 
-    IMG float32 brightness about 0..1, LAB int32. The blur is symmetric, so outlines stay at half height.
+    The median object's step must exceed 5 grey levels and the noise of a single pixel.
     """
-    img = cv2.GaussianBlur(img, (0, 0), np.exp(rng.uniform(np.log(0.5), np.log(1.8))))
+    image = image.astype(np.float32)
+    rough = image - cv2.GaussianBlur(image, (0, 0), 1.2)
+    noise_level = 1.48 * float(np.median(np.abs(rough)))
+    disc, steps = np.ones((7, 7), np.uint8), []
+    boxes = scipy.ndimage.find_objects(lab)
+    for k in range(0, len(boxes), max(len(boxes) // 60, 1)):
+        if boxes[k] is None:
+            continue
+        box = tuple(slice(max(s.start - 4, 0), s.stop + 4) for s in boxes[k])
+        mine = (lab[box] == k + 1).astype(np.uint8)
+        within = mine > cv2.erode(mine, disc)
+        without = (cv2.dilate(mine, disc) > 0) & (lab[box] == 0)
+        if without.sum() >= 10 and within.any():
+            steps.append(abs(image[box][within].mean() - image[box][without].mean()))
+    return not steps or np.median(steps) > max(5, noise_level)
+
+
+def take(rng, img, lab, decorations=0.25):
+    """The 8-bit micrograph of a scene and its labels; DECORATIONS is the share of those with text.
+
+    IMG float32 brightness about 0..1, LAB int32. The blur is symmetric: outlines stay at half
+    height. What nobody could see is taken again with less noise.
+    """
     if rng.random() < 0.6:
         img = vignette(rng, img)
-    if rng.random() < 0.25:
-        img = charging(rng, img)
-    if rng.random() < 0.12:
-        img = curtains(rng, img)
-    if rng.random() < 0.5:
-        img = line_faults(rng, img)
     if rng.random() < 0.2:
         img, lab = drift(rng, img, lab)
-    low, high = np.percentile(img, rng.uniform(0, 1)), np.percentile(img, rng.uniform(99, 100))
-    span = max(high - low, 0.12)
-    img = (img - (low + high) / 2) / span + 0.5  # the operator's contrast
-    contrast = rng.uniform(0.35, 1.05)
-    img = np.clip(img * contrast + (1 - contrast) * rng.uniform(0.1, 0.9), 0, 1.1)
-    img = noise(rng, img)
-    img = np.clip(img, 0, 1) ** np.exp(rng.normal(0, 0.2))
-    image = np.clip(np.round(img * 255), 0, 255).astype(np.uint8)
+    image = expose(rng, img, False)
+    if not visible(image, lab):
+        image = expose(rng, img, True)
     lab = lab.copy()
     if rng.random() < decorations:
         decorate(rng, image, lab)
@@ -220,3 +239,22 @@ def take(rng, img, lab, decorations=0.25):
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     return image, lab
+
+
+def expose(rng, img, clean):
+    """Optics, scan and detector: 8 bits; CLEAN without most of the noise and faults."""
+    img = cv2.GaussianBlur(img, (0, 0), np.exp(rng.uniform(np.log(0.5), np.log(1.8))))
+    if not clean and rng.random() < 0.25:
+        img = charging(rng, img)
+    if not clean and rng.random() < 0.12:
+        img = curtains(rng, img)
+    if not clean and rng.random() < 0.5:
+        img = line_faults(rng, img)
+    low, high = np.percentile(img, [rng.uniform(0, 1), rng.uniform(99, 100)])
+    span = max(high - low, 0.12)
+    img = (img - (low + high) / 2) / span + 0.5  # the operator's contrast
+    contrast = rng.uniform(0.8 if clean else 0.35, 1.25)
+    middle = rng.uniform(0.35, 0.65) if contrast > 0.8 else rng.uniform(0.2, 0.8)
+    img = noise(rng, np.clip((img - 0.5) * contrast + middle, 0, 1.1), clean)
+    img = np.clip(img, 0, 1) ** np.exp(rng.normal(0, 0.2))
+    return np.clip(np.round(img * 255), 0, 255).astype(np.uint8)

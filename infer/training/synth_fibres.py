@@ -2,9 +2,9 @@
 
 import numpy as np
 
-import synth_particles as particles
 import synth_shapes as shapes
 import synth_texture as texture
+from synth_ground import film, ground
 
 
 def curve(rng, h, w, bend, step=12.0):
@@ -57,11 +57,12 @@ def draw(scene, rng, path, width, taper, look, grain, fog, transparent=0.0):
     ph, pw = depth.shape
     oy, ox = rng.integers(0, h - ph + 1), rng.integers(0, w - pw + 1)
     value = look.base + rng.normal(0, look.spread) + look.edge * (1 - t) ** look.edge_power
-    value = value + look.light * np.clip(across, -1, 1) + look.grain * grain[oy : oy + ph, ox : ox + pw]
+    marks = look.grain * grain[oy : oy + ph, ox : ox + pw]
+    value = value + look.light * np.clip(across, -1, 1) + marks
     img = scene.img[box]
     if transparent:
         thick = np.sqrt(np.clip(1 - (1 - t) ** 2, 0, 1)) * 0.6 + 0.4
-        scene.img[box] = img * np.exp(-transparent * cover * thick * (1 + look.grain * 2 * grain[oy : oy + ph, ox : ox + pw]))
+        scene.img[box] = img * np.exp(-transparent * cover * thick * (1 + 2 * marks))
     else:
         img = img * (1 - look.shadow * np.exp(np.minimum(depth, 0) / look.shadow_px))
         scene.img[box] = img + (value * (1 - fog) - img) * cover
@@ -72,9 +73,9 @@ def fibres(rng, h, w):
     """Straight or curved, crossing: the upper one hides the lower one."""
     transparent = rng.uniform(0.25, 1.2) if rng.random() < 0.25 else 0.0
     if transparent:
-        img, level = particles.film(rng, h, w), 0.7
+        img, level = film(rng, h, w), 0.7
     else:
-        img, level = particles.ground(rng, h, w, 0.03, 0.4)
+        img, level = ground(rng, h, w, 0.03, 0.4)
     scene = shapes.Scene(img)
     grain = texture.any_texture(rng, h, w)
     look = shapes.random_look(rng, level)
@@ -87,14 +88,18 @@ def fibres(rng, h, w):
     for i in range(n):
         path = curve(rng, h, w, bend)
         each = np.clip(width * np.exp(rng.normal(0, spread)), 5, 60)
-        draw(scene, rng, path, each, rng.choice([0, 0.3], p=[0.8, 0.2]), look, grain, deep * (1 - i / n) ** 1.5, transparent)
+        taper = rng.choice([0, 0.3], p=[0.8, 0.2])
+        fog = deep * (1 - i / n) ** 1.5
+        draw(scene, rng, path, each, taper, look, grain, fog, transparent)
     return scene.img, scene.finish(0.2)
 
 
 def nanorods(rng, h, w):
     """Short rods lying side by side, touching, in rafts or at random; SEM or TEM."""
     transparent = rng.uniform(0.4, 2) if rng.random() < 0.6 else 0.0
-    img, level = (particles.film(rng, h, w), 0.7) if transparent else particles.ground(rng, h, w, 0.03, 0.4)
+    img, level = ground(rng, h, w, 0.03, 0.4)
+    if transparent:
+        img = film(rng, h, w)
     scene = shapes.Scene(img)
     grain = texture.any_texture(rng, h, w)
     look = shapes.random_look(rng, level)
@@ -117,7 +122,8 @@ def nanorods(rng, h, w):
             a = angle + rng.normal(0, 0.04)
             along = np.array([np.sin(a), np.cos(a)])
             side = np.array([np.cos(angle), -np.sin(angle)])
-            at = np.array([y, x]) + side * k * width * rng.uniform(0.98, 1.12) + along * rng.normal(0, 0.08 * long)
+            apart = k * width * rng.uniform(0.98, 1.12)
+            at = np.array([y, x]) + side * apart + along * rng.normal(0, 0.08 * long)
             path = np.stack([at - along * max(reach, 2) / 2, at, at + along * max(reach, 2) / 2])
             draw(scene, rng, path, size, 0, look, grain, 0, transparent)
             placed += 1

@@ -59,6 +59,24 @@ def outline(rng, kind, radius):
     return np.roll(r, rng.integers(ANGLES))
 
 
+def facets(rng, radii, angle, relative):
+    """Shades of the faces that meet the corners of RADII, and of a flat top in some."""
+    near = np.stack([np.roll(radii, k) for k in range(-12, 13)])
+    corners = np.flatnonzero((radii >= near.max(0)) & (radii > 1.02 * near.min(0)))
+    corners = corners[np.diff(corners, prepend=-9) > 3]
+    if len(corners) > 5 and rng.random() < 0.6:  # the three faces of a box seen from a corner
+        corners = corners[::2]
+    if len(corners) < 3:
+        corners = np.sort(rng.choice(ANGLES, 5, replace=False))
+    shade = rng.normal(0, 0.1, len(corners) + 1).astype(np.float32)
+    shade[-1] = shade[0]
+    face = np.searchsorted(corners, angle)
+    value = shade[face]
+    if rng.random() < 0.4:
+        value = np.where(relative < rng.uniform(0.3, 0.75), np.float32(rng.normal(0, 0.1)), value)
+    return value
+
+
 class Scene:
     """An image in the making: brightness `img` float32 and object ids `lab` int32, both [h, w]."""
 
@@ -161,10 +179,8 @@ def paint(scene, rng, y, x, radii, look, texture, fog=0.0, label=True):
     lit = (dx * np.cos(look.light_angle) + dy * np.sin(look.light_angle)) / rho * (1 - t)
     value = look.base + rng.normal(0, look.spread) + look.edge * slope + look.light * lit
     if look.relief == "facets":
-        sides = int(rng.integers(3, 7))
-        angle = np.arctan2(dy, dx) * sides / (2 * np.pi) + rng.uniform(0, sides)
-        shade = rng.normal(0, 0.1, sides + 1).astype(np.float32)
-        value = value + shade[np.floor(angle).astype(int) % sides]
+        angle = np.floor(np.arctan2(dy, dx) * (ANGLES / (2 * np.pi))).astype(np.int32) % ANGLES
+        value = value + facets(rng, radii, angle, relative)
     if look.rim:
         value = value + look.rim * np.exp(-np.maximum(depth, 0) / 1.2)
     ph, pw = depth.shape
@@ -206,7 +222,7 @@ def absorb(scene, rng, y, x, radii, mu, texture, grain, solid=0.5, label=True):
 
 def diameters(rng, count, low=6.0, high=150.0):
     """COUNT diameters in px: log-normal, now and then of two populations."""
-    median = np.exp(rng.uniform(np.log(9), np.log(60)))
+    median = np.exp(rng.uniform(np.log(8), np.log(70)))
     d = median * np.exp(rng.normal(0, rng.choice([0.05, 0.2, 0.4, 0.6]), count))
     if rng.random() < 0.25:
         d = np.where(rng.random(count) < 0.7, d * rng.uniform(0.25, 0.5), d * 1.5)
@@ -214,12 +230,13 @@ def diameters(rng, count, low=6.0, high=150.0):
 
 
 def scatter(rng, h, w, d, overlap=0.0, tries=4):
-    """Places for diameters D, large first, none nearer than (1 - OVERLAP) of touching: (y, x, d) rows."""
+    """Rows (y, x, d) for diameters D, large first, none nearer than (1 - OVERLAP) of touching."""
     d = np.sort(d)[::-1]
     placed, n = np.zeros((len(d), 3)), 0
     for each in d:
         for _ in range(tries):
-            y, x = rng.uniform(-each * 0.3, h + each * 0.3), rng.uniform(-each * 0.3, w + each * 0.3)
+            y = rng.uniform(-each * 0.3, h + each * 0.3)
+            x = rng.uniform(-each * 0.3, w + each * 0.3)
             p = placed[:n]
             reach = (p[:, 2] + each) / 2 * (1 - overlap)
             if not ((p[:, 0] - y) ** 2 + (p[:, 1] - x) ** 2 < reach**2).any():
@@ -229,37 +246,51 @@ def scatter(rng, h, w, d, overlap=0.0, tries=4):
     return placed[:n]
 
 
-def cluster(rng, h, w, d, clusters, overlap):
-    """Places for diameters D in heaps: each touches or overlaps an earlier one of its heap."""
+def cluster(rng, h, w, d, clusters, overlap, flat=False):
+    """Places for diameters D in heaps: each touches or overlaps an earlier one of its heap.
+
+    FLAT: no two overlap by more than OVERLAP, so that each can be seen through the others.
+    """
     placed = np.zeros((len(d), 3))
+    kept = np.ones(len(d), bool)
     for i, each in enumerate(d):
         if i < clusters:
-            placed[i] = rng.uniform(0, h), rng.uniform(0, w), each
+            placed[i] = rng.uniform(0.1, 0.9) * h, rng.uniform(0.1, 0.9) * w, each
             continue
-        for _ in range(5):
+        for _ in range(20 if flat else 5):
             j = rng.integers(i)
+            if not kept[j]:
+                continue
             reach = (placed[j, 2] + each) / 2 * (1 - overlap * rng.random())
             a = rng.uniform(0, 2 * np.pi)
             y, x = placed[j, 0] + reach * np.sin(a), placed[j, 1] + reach * np.cos(a)
-            if 0 < y < h and 0 < x < w:
+            if not (0 < y < h and 0 < x < w):
+                continue
+            near = (placed[:i, 2] + each) / 2 * (1 - overlap) - 0.01
+            clash = (placed[:i, 0] - y) ** 2 + (placed[:i, 1] - x) ** 2 < near**2
+            if not flat or not (clash & kept[:i]).any():
+                placed[i] = y, x, each
                 break
-        placed[i] = y, x, each
-    return placed
+        else:
+            kept[i] = False
+    return placed[kept]
 
 
-def lattice(rng, h, w, d):
-    """A close-packed layer with jitter and holes; D are the diameters to draw from."""
-    pitch = np.median(d) * rng.uniform(0.98, 1.15)
-    rows, cols = int(h / pitch / 0.866) + 3, int(w / pitch) + 3
-    y, x = np.mgrid[:rows, :cols].astype(float)
-    x = (x + 0.5 * (y % 2) - 1) * pitch
-    y = (y - 1) * pitch * 0.866
-    y, x = y.ravel(), x.ravel()
+def lattice(rng, h, w, d, most):
+    """A close-packed layer of about the median of D, MOST objects, with jitter and holes."""
+    size = max(np.median(d), np.sqrt(h * w / most / 0.866))
+    pitch = size * rng.uniform(0.98, 1.15)
+    side = np.hypot(h, w) / 2 + pitch
+    n = int(side / pitch / 0.866) + 1
+    cy, cx = (v.ravel().astype(float) for v in np.mgrid[-n : n + 1, -n : n + 1])
+    cx = (cx + 0.5 * (cy % 2)) * pitch
+    cy = cy * pitch * 0.866
     a = rng.uniform(0, np.pi / 3)
-    cy, cx = y - h / 2, x - w / 2
     y, x = cy * np.cos(a) + cx * np.sin(a) + h / 2, cx * np.cos(a) - cy * np.sin(a) + w / 2
+    seen = (np.abs(y - h / 2) < h / 2 + pitch) & (np.abs(x - w / 2) < w / 2 + pitch)
+    y, x = y[seen], x[seen]
     jitter = pitch * rng.uniform(0, 0.08)
-    keep = rng.random(len(y)) > rng.uniform(0, 0.2)
-    size = np.median(d) * np.exp(rng.normal(0, 0.04, len(y)))
-    p = np.stack([y + rng.normal(0, jitter, len(y)), x + rng.normal(0, jitter, len(y)), size], 1)
-    return p[keep]
+    keep = rng.random(len(y)) > rng.choice([0.02, 0.2, 0.6])
+    each = size * np.exp(rng.normal(0, 0.04, len(y)))
+    y, x = y + rng.normal(0, jitter, len(y)), x + rng.normal(0, jitter, len(y))
+    return np.stack([y, x, each], 1)[keep]
