@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"html/template"
+	"unicode/utf8"
 
 	"github.com/uni-aims/aimsd/metrics/score"
 )
@@ -22,7 +23,7 @@ func reliabilityChart(c *score.Curve) template.HTML {
 		}
 		top := y.at(100 * *b.Right)
 		s.rect(x.at(b.From)+1, top, x.at(b.To)-x.at(b.From)-2, plotBottom-top, barColour)
-		s.text((x.at(b.From)+x.at(b.To))/2, plotTop-8, "middle", markColour, count(b.Objects))
+		s.text((x.at(b.From)+x.at(b.To))/2, plotTop-13, "middle", markColour, count(b.Objects))
 		points = append(points, [2]float64{*b.Confidence, *b.Right})
 	}
 	s.line(x.at(0), y.at(0), x.at(1), y.at(100), inkColour, 1.2, "5 4")
@@ -30,7 +31,7 @@ func reliabilityChart(c *score.Curve) template.HTML {
 	for _, p := range points {
 		s.dot(x.at(p[0]), y.at(100*p[1]), 3.5)
 	}
-	s.text(plotLeft-8, plotTop-8, "end", markColour, "n")
+	s.text(plotLeft-8, plotTop-13, "end", markColour, "n")
 	return s.done()
 }
 
@@ -61,15 +62,15 @@ func thresholdChart(sum *score.Summary) template.HTML {
 			s.line(x.at(thresholds[k-1]), y.at(ap[k-1]), x.at(thresholds[k]), y.at(ap[k]), l.colour, 2.2, l.dash)
 		}
 		s.text(at, plotTop-12, "end", l.colour, l.name)
-		at -= 8 + 6.6*float64(len(l.name))
+		at -= 8 + 8.4*float64(utf8.RuneCountInString(l.name))
 		s.line(at-22, plotTop-16, at, plotTop-16, l.colour, 2.2, l.dash)
-		at -= 40
+		at -= 34
 	}
 	return s.done()
 }
 
 // The two parts of a set; score.Dense is where they meet.
 const (
-	sparseTitle = "fewer than 100 objects"
-	denseTitle  = "100 objects or more"
+	sparseTitle = "< 100 objects"
+	denseTitle  = "≥ 100 objects"
 )

@@ -101,7 +101,7 @@ func evaluationOf(e *Evaluation) *evaluationView {
 	for _, s := range []struct {
 		name string
 		set  *score.Set
-	}{{"All images", &e.Summary.All}, {"Fewer than 100 objects", &e.Summary.Sparse}, {"100 objects or more", &e.Summary.Dense}} {
+	}{{"all images", &e.Summary.All}, {"< 100 objects", &e.Summary.Sparse}, {"≥ 100 objects", &e.Summary.Dense}} {
 		v.Sets = append(v.Sets, setRowOf(s.name, s.set))
 	}
 	v.cases(e)
