@@ -27,6 +27,8 @@ type batch struct {
 	Now            func() time.Time
 	// Open reads an input; with labels, they are measured as they are. nil reads an image.
 	Open func(path string) (*stream.Frame, []int32, error)
+
+	decoder decode.Decoder
 }
 
 // item is an input on its way through a batch.
@@ -51,7 +53,7 @@ func (b *batch) Run(ctx context.Context, inputs []input) error {
 	defer bar.done()
 	for _, in := range inputs {
 		if in.err == nil {
-			out.Reserve(filepath.Base(in.path), fullPath(in.path))
+			out.Reserve(in.name(), in.id())
 		}
 	}
 	decoded := make(chan item, 1)
@@ -107,7 +109,7 @@ func (b *batch) decodeAll(ctx context.Context, inputs []input, out chan<- item) 
 		it := item{input: in}
 		if it.err == nil {
 			start := time.Now()
-			it.frame, it.labels, it.err = b.open(ctx, in.path)
+			it.frame, it.labels, it.err = b.open(ctx, in)
 			it.decode = time.Since(start)
 		}
 		select {
@@ -118,11 +120,11 @@ func (b *batch) decodeAll(ctx context.Context, inputs []input, out chan<- item) 
 	}
 }
 
-func (b *batch) open(ctx context.Context, path string) (*stream.Frame, []int32, error) {
+func (b *batch) open(ctx context.Context, in input) (*stream.Frame, []int32, error) {
 	if b.Open != nil {
-		return b.Open(path)
+		return b.Open(in.path)
 	}
-	f, err := decode.File(ctx, path)
+	f, err := b.decoder.Frame(ctx, in.path, in.page)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -152,11 +154,11 @@ func (b *batch) analyseAll(ctx context.Context, runID string, in <-chan item, ou
 }
 
 func (b *batch) write(ctx context.Context, out *reporting.OutputFolder, it item) reporting.BatchInput {
-	entry := reporting.BatchInput{Path: it.path, Status: reporting.StatusOK}
+	entry := reporting.BatchInput{Path: it.label(), Status: reporting.StatusOK}
 	err := it.err
 	if err == nil {
 		defer it.frame.Release()
-		entry.Folder, err = writeAnalysis(ctx, out, fullPath(it.path), it.analysis, it.decode)
+		entry.Folder, err = writeAnalysis(ctx, out, it.id(), it.analysis, it.decode)
 	}
 	if err == nil {
 		entry.Result, err = resultOfInput(it)
@@ -196,6 +198,7 @@ func fullPath(path string) string {
 // writeAnalysis writes a frame's folder and completes its timings. The id, a path where there is one, says
 // whose folder it is: another id never gets the same.
 func writeAnalysis(ctx context.Context, out *reporting.OutputFolder, id string, an *Analysis, decode time.Duration) (string, error) {
+	an.Result.Image.Page, an.Result.Image.Pages = an.Frame.Page, an.Frame.Pages
 	return out.Write(ctx, reporting.Input{
 		Path: id, Name: an.Frame.Name, Result: an.Result,
 		Labels: an.Labels, Width: an.Frame.Width, Height: an.Frame.Height, Objects: an.Objects,

@@ -40,7 +40,7 @@ and the exit status is 1.`,
 					return usagef("analyze: the input %s is the output folder; name another folder with -o", path)
 				}
 			}
-			inputs := listInputs(args, out)
+			inputs := everyFrame(listInputs(args, out))
 			if len(inputs) == 0 {
 				return usagef("analyze: no images to analyse; name image files or folders that hold some")
 			}

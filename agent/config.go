@@ -47,6 +47,7 @@ type SourceConfig struct {
 	Settle    time.Duration `yaml:"settle"`
 	Poll      time.Duration `yaml:"poll"`
 	GiveUp    time.Duration `yaml:"give_up"`
+	Sidecar   time.Duration `yaml:"sidecar_wait"`
 	Mode      string        `yaml:"mode"`
 }
 
@@ -123,7 +124,8 @@ func DefaultConfig() Config {
 func defaultSource() SourceConfig {
 	return SourceConfig{
 		Type: "folder", Recursive: true, Backlog: "skip", Watch: "auto", Policy: "block",
-		Settle: 300 * time.Millisecond, Poll: time.Second, GiveUp: 10 * time.Minute, Mode: ModeParticles,
+		Settle: 300 * time.Millisecond, Poll: time.Second, GiveUp: 10 * time.Minute, Sidecar: 3 * time.Second,
+		Mode: ModeParticles,
 	}
 }
 
@@ -269,6 +271,9 @@ func (s *SourceConfig) validate() error {
 	}
 	if s.Settle <= 0 || s.Poll <= 0 || s.GiveUp <= 0 {
 		return fmt.Errorf("source %s: settle, poll and give_up must be longer than 0", s.Name)
+	}
+	if s.Sidecar < 0 {
+		return fmt.Errorf("source %s: sidecar_wait is %s; it must be 0 (do not wait) or longer", s.Name, s.Sidecar)
 	}
 	return errors.Join(
 		oneOf("source "+s.Name+": type", s.Type, "folder"),

@@ -119,7 +119,8 @@ func (d *Daemon) openSources() error {
 		d.folders = append(d.folders, &stream.Folder{
 			SourceName: s.Name, Path: s.Path, Recursive: s.Recursive, Backlog: s.Backlog, Watch: s.Watch,
 			Settle: s.Settle, GiveUp: s.GiveUp, PollInterval: s.Poll, Exclude: []string{d.Config.DataDir},
-			Journal: j, Decode: decode.File, Complete: decode.Complete, IsImage: decode.IsImage,
+			SidecarWait: s.Sidecar, Sidecars: new(decode.Sidecars),
+			Journal: j, Decode: new(decode.Decoder).Frame, Frames: decode.Frames, Complete: decode.Complete, IsImage: decode.IsImage,
 			Log: d.Log.Named("source." + s.Name),
 		})
 	}

@@ -13,11 +13,19 @@ import (
 	"github.com/uni-aims/aimsd/stream/decode"
 )
 
-// input is one file to analyse, or a path that cannot be.
+// input is one frame to analyse: a file, a page of one, or a path that cannot be.
 type input struct {
-	path string
-	err  error
+	path        string
+	page, pages int // from 1, in a file of several frames; 0 in others
+	err         error
 }
+
+// name is what the input's output folder is called, id what the input is told apart by.
+func (in input) name() string { return stream.PageName(filepath.Base(in.path), in.page, in.pages) }
+func (in input) id() string   { return stream.PageID(fullPath(in.path), in.page) }
+
+// label names the input in summaries: its path and page.
+func (in input) label() string { return stream.PageID(in.path, in.page) }
 
 // listInputs expands files and folders, in order, each file once. Folders are read recursively and yield
 // images only: files that begin like one or are named like one. The output folder out, and every folder
@@ -28,7 +36,7 @@ func listInputs(paths []string, out string) []input {
 	add := func(path string, err error) {
 		if abs := absolute(path); !seen[abs] {
 			seen[abs] = true
-			inputs = append(inputs, input{path, err})
+			inputs = append(inputs, input{path: path, err: err})
 		}
 	}
 	out = absolute(out)
@@ -43,6 +51,26 @@ func listInputs(paths []string, out string) []input {
 			listFolder(root, out, add)
 		default:
 			add(root, nil)
+		}
+	}
+	return inputs
+}
+
+// everyFrame makes an input of every frame in the files. A file whose frames cannot be counted is one input,
+// which fails when it is decoded.
+func everyFrame(files []input) []input {
+	var inputs []input
+	for _, in := range files {
+		n := 0
+		if in.err == nil {
+			n, _ = decode.Frames(in.path)
+		}
+		if n < 2 {
+			inputs = append(inputs, in)
+			continue
+		}
+		for page := range n {
+			inputs = append(inputs, input{path: in.path, page: page + 1, pages: n})
 		}
 	}
 	return inputs
@@ -96,7 +124,7 @@ func looksLikeImage(path string) bool {
 		return false
 	}
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".tif", ".tiff", ".png", ".jpg", ".jpeg":
+	case ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".mrc":
 		return true
 	}
 	return decode.IsImage(path)

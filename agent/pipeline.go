@@ -135,7 +135,7 @@ func (p *pipeline) write(ctx context.Context, j job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id := j.arrival.Path
+	id := stream.PageID(j.arrival.Path, j.arrival.Page)
 	if id == "" { // streamed frames may have equal names, never equal keys
 		id = j.arrival.Source + "/" + j.arrival.Key
 	}

@@ -2,8 +2,12 @@ package agent
 
 import (
 	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
 )
 
 // report writes a run's tables and report from the store.
@@ -32,7 +36,7 @@ func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *rep
 		return err
 	}
 	for _, f := range frames {
-		in := reporting.BatchInput{Path: f.Path, Folder: f.Folder, Error: f.Reason}
+		in := reporting.BatchInput{Path: pagePath(f.Path, f.Name), Folder: f.Folder, Error: f.Reason}
 		if in.Path == "" {
 			in.Path = f.Name
 		}
@@ -52,4 +56,14 @@ func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *rep
 		b.Inputs = append(b.Inputs, in)
 	}
 	return nil
+}
+
+// pagePath adds to a file's path the page that a frame's name ends in (see stream.PageName).
+func pagePath(path, name string) string {
+	number, ok := strings.CutPrefix(name, filepath.Base(path)+".p")
+	page, err := strconv.Atoi(number)
+	if path == "" || !ok || err != nil {
+		return path
+	}
+	return stream.PageID(path, page)
 }

@@ -38,6 +38,8 @@ type Result struct {
 // Image names the input.
 type Image struct {
 	Path     string   `json:"path"`
+	Page     int      `json:"page,omitempty"`  // from 1, in a file of several frames
+	Pages    int      `json:"pages,omitempty"` // of such a file
 	Width    int      `json:"width"`
 	Height   int      `json:"height"`
 	SHA256   string   `json:"sha256"`

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -61,8 +62,8 @@ func (r *folderRun) journalWorks() {
 	}
 }
 
-// admit records a file in the journal. It returns nil without an error when there is nothing to process;
-// an error is the journal's.
+// admit records a file, or the next page of one, in the journal. It returns nil without an error when there
+// is nothing to process; an error is the journal's.
 func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
 	if r.marked(c.rel) {
 		r.finish(c)
@@ -80,22 +81,29 @@ func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
 	case err != nil && c.reject != nil:
 		s, key = c.stamp, keyPrefix(c.rel, c.stamp)+"unreadable"
 	case err != nil || s != c.stamp: // written to since it was complete
-		c.ready, c.fresh, c.arrived, c.reject = false, true, false, nil
+		c.ready, c.fresh, c.arrived, c.reject, c.page = false, true, false, nil, 0
 		c.due = time.Now()
 		r.wakeAt(c.due)
 		return nil, nil
 	}
+	if c.page == 0 {
+		c.page, c.pages = 1, 1
+		if c.reject == nil {
+			c.pages = r.pages(file)
+		}
+	}
+	receipt := r.receipt(c.rel, key, s, c.page, c.pages)
+	key = receipt.Key
 	if !r.f.claim(key) {
-		r.finish(c)
+		r.advance(c)
 		return nil, nil
 	}
-	receipt := r.receipt(c.rel, key, s)
 	admission, err := r.f.Journal.Admit(ctx, receipt)
 	if err != nil {
 		r.f.unclaim(key)
 		return nil, err
 	}
-	r.finish(c)
+	r.advance(c)
 	if admission.State.Final() {
 		r.f.unclaim(key)
 		return nil, nil
@@ -112,6 +120,16 @@ func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
 		a.Open = func(context.Context) (*Frame, error) { return nil, fmt.Errorf("%s: %w", file, reason) }
 	}
 	return a, nil
+}
+
+// advance goes on to the file's next page, which comes before all other files, or finishes it.
+func (r *folderRun) advance(c *candidate) {
+	if c.page >= c.pages {
+		r.finish(c)
+		return
+	}
+	c.page++
+	r.queue = slices.Insert(r.queue, 0, c)
 }
 
 // recall asks the journal about a file no event spoke of, without reading its content.
@@ -154,7 +172,7 @@ func (f *Folder) opener(rc Receipt, ad Admission, want stamp, receivedAt time.Ti
 		if err := unchanged(); err != nil {
 			return nil, err
 		}
-		frame, err := f.Decode(ctx, rc.Path)
+		frame, err := f.Decode(ctx, rc.Path, rc.Page)
 		if ctx.Err() == nil {
 			if changed := unchanged(); changed != nil {
 				if frame != nil {

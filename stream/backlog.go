@@ -59,13 +59,16 @@ func (r *folderRun) skipAll(ctx context.Context, backlog []foundFile) error {
 		if err != nil {
 			continue // it changes right now: it is new
 		}
-		batch = append(batch, r.receipt(found.rel, key, s))
-		r.done[found.rel] = doneFile{s, r.scanCount}
-		if len(batch) == cap(batch) {
-			if err := flush(); err != nil {
-				return err
+		pages := r.pages(path)
+		for page := range pages {
+			batch = append(batch, r.receipt(found.rel, key, s, page+1, pages))
+			if len(batch) == cap(batch) {
+				if err := flush(); err != nil {
+					return err
+				}
 			}
 		}
+		r.done[found.rel] = doneFile{s, r.scanCount}
 	}
 	if err := flush(); err != nil {
 		return err
@@ -75,13 +78,30 @@ func (r *folderRun) skipAll(ctx context.Context, backlog []foundFile) error {
 	return nil
 }
 
-func (r *folderRun) receipt(rel, key string, s stamp) Receipt {
-	return Receipt{
+// receipt describes a page of a file; key is the file's.
+func (r *folderRun) receipt(rel, key string, s stamp, page, pages int) Receipt {
+	rc := Receipt{
 		Source:  r.f.SourceName,
-		Key:     key,
+		Key:     pageKey(key, rel, page, pages),
 		Path:    r.abs(rel),
-		Name:    filepath.Base(rel),
+		Name:    PageName(filepath.Base(rel), page, pages),
 		Size:    s.size,
 		ModTime: s.modTime(),
 	}
+	if pages > 1 {
+		rc.Page = page
+	}
+	return rc
+}
+
+// pages counts the frames in a file; one that cannot be counted fails as one when it is decoded.
+func (r *folderRun) pages(path string) int {
+	if r.f.Frames == nil {
+		return 1
+	}
+	n, err := r.f.Frames(path)
+	if err != nil {
+		return 1
+	}
+	return max(1, n)
 }

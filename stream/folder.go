@@ -50,6 +50,7 @@ const (
 	eventsRetryCap        = time.Hour
 	admissionsPerTurn     = 32
 	directoryRenamedPause = 50 * time.Millisecond
+	sidecarPause          = 100 * time.Millisecond // between looks for a sidecar
 )
 
 // Folder is a source that takes every image that appears, complete, in a folder. Events are hints; a
@@ -74,11 +75,17 @@ type Folder struct {
 	// Exclude are files and folders that are never inputs, such as the data directory.
 	Exclude []string
 
+	// SidecarWait is how long a complete image may wait for the file beside it that holds its metadata; 0: it
+	// does not wait.
+	SidecarWait time.Duration
+
 	Journal  Journal
-	Decode   func(ctx context.Context, path string) (*Frame, error)
-	Complete func(path string) error // nil when the file's structure lies inside it
-	IsImage  func(path string) bool  // by content
-	Log      *zap.Logger             // nil: silent
+	Decode   func(ctx context.Context, path string, page int) (*Frame, error) // page 0: a file of one frame
+	Frames   func(path string) (int, error)                                   // in a file; nil: always one
+	Sidecars Sidecars                                                         // nil: images come alone
+	Complete func(path string) error                                          // nil when the file's structure lies inside it
+	IsImage  func(path string) bool                                           // by content
+	Log      *zap.Logger                                                      // nil: silent
 
 	newEvents func() (events, error)   // tests; nil: fsnotify
 	isNetwork func(path string) bool   // tests; nil: ask the file system
@@ -94,6 +101,14 @@ type Folder struct {
 }
 
 var _ Source = (*Folder)(nil)
+
+// Sidecars knows which images come with their metadata in a file of its own, written before or after them.
+type Sidecars interface {
+	// Awaited reports whether an image that is complete should wait for its sidecar.
+	Awaited(path string) bool
+	// Missed is told of an image whose sidecar did not come in time.
+	Missed(path string)
+}
 
 // FolderStats counts what a Folder did since it was started.
 type FolderStats struct {

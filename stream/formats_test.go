@@ -25,7 +25,7 @@ func TestRealFormatsAreTakenWholeThroughTheDecoders(t *testing.T) {
 	require.NoError(t, jpeg.Encode(&asJPEG, picture, nil))
 	b := newBench(t)
 	b.start(func(f *stream.Folder) {
-		f.Decode, f.Complete, f.IsImage = decode.File, decode.Complete, decode.IsImage
+		f.Decode, f.Complete, f.IsImage = new(decode.Decoder).Frame, decode.Complete, decode.IsImage
 	})
 	b.write("notes.txt", []byte("not an image"))
 	var wg sync.WaitGroup

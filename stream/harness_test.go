@@ -67,7 +67,7 @@ func tinyComplete(path string) error {
 }
 
 // tinyDecode refuses torn frames: all pixels must be equal.
-func tinyDecode(_ context.Context, path string) (*stream.Frame, error) {
+func tinyDecode(_ context.Context, path string, _ int) (*stream.Frame, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,16 @@ func hashEdges(file *os.File, size int64) (string, stamp, error) {
 // keyPrefix is a file's identity but for its content: relative path (with slashes), size, mtime.
 func keyPrefix(rel string, s stamp) string { return fmt.Sprintf("%s|%d|%d|", rel, s.size, s.mtimeNs) }
 
+// pageKey is the key of one page of a file of several: that of the file, with the page in the path. The last
+// page has the file's own key, so that a file whose key is known to be final is done with all its pages: they
+// are admitted and end in order.
+func pageKey(key, rel string, page, pages int) string {
+	if page >= pages {
+		return key
+	}
+	return PageID(rel, page) + strings.TrimPrefix(key, rel)
+}
+
 // SameFile reports whether a file as it now is can still be the one that a Receipt of a folder source had
 // the Key of: it has the same size and modification time. Its content is not read.
 func SameFile(key string, info fs.FileInfo) bool {

@@ -18,7 +18,7 @@ func ignoredName(name string) bool {
 // imageName reports whether a name promises an image. It is asked of empty files only: the format of all
 // others is decided by content.
 func imageName(name string) bool {
-	return slices.Contains([]string{"", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".dm3", ".dm4"},
+	return slices.Contains([]string{"", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".dm3", ".dm4", ".mrc"},
 		strings.ToLower(filepath.Ext(name)))
 }
 

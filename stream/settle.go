@@ -30,8 +30,11 @@ type candidate struct {
 	since   time.Time // when stamp was first seen
 	due     time.Time // when to look again
 	pause   time.Duration
-	told    bool  // the log says that it is waited for
-	reject  error // why it is given up; nil when it is complete
+	told    bool // the log says that it is waited for
+	page    int  // to be admitted next, of pages, from 1; 0 before they are counted
+	pages   int
+	sidecar time.Time // until when its sidecar is waited for; zero: not asked yet
+	reject  error     // why it is given up; nil when it is complete
 }
 
 // later sets the next look after a pause that grows from first to limit.
@@ -47,7 +50,7 @@ func (r *folderRun) touch(rel string, arrived bool, now time.Time) {
 		c = &candidate{rel: rel}
 		r.cands[rel] = c
 	}
-	c.event, c.arrived, c.ready = true, arrived, false
+	c.event, c.arrived, c.ready, c.page = true, arrived, false, 0
 	if !c.fresh { // one look answers all events of the grace period
 		c.fresh = true
 		c.due = now.Add(eventGrace)
@@ -82,9 +85,12 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 	}
 	if c.fresh || s != c.stamp {
 		first := c.fresh
+		if s != c.stamp {
+			c.sidecar = time.Time{}
+		}
 		c.fresh, c.stamp, c.since, c.pause = false, s, now, 0
 		if first && c.arrived && s.size > 0 && w != writerOpen && r.f.IsImage(path) && r.f.Complete(path) == nil {
-			r.enqueue(c, nil)
+			r.take(c, now)
 			return
 		}
 		c.due = now.Add(r.settleTime(w))
@@ -103,7 +109,7 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 	why := r.incomplete(path, s)
 	switch {
 	case why == nil:
-		r.enqueue(c, nil)
+		r.take(c, now)
 	case errors.Is(why, errNoImage):
 		r.ignore(c)
 	case quiet >= r.giveUp:
@@ -113,6 +119,30 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 		c.later(now, busyPause, brokenCap)
 		c.due = earliest(c.due, c.since.Add(r.giveUp))
 	}
+}
+
+// take puts a complete image into the queue, unless its sidecar is to come first.
+func (r *folderRun) take(c *candidate, now time.Time) {
+	if r.f.Sidecars == nil || r.f.SidecarWait <= 0 {
+		r.enqueue(c, nil)
+		return
+	}
+	path := r.abs(c.rel)
+	asked := !c.sidecar.IsZero()
+	if !asked {
+		c.sidecar = now.Add(r.f.SidecarWait)
+	}
+	switch {
+	case !r.f.Sidecars.Awaited(path):
+	case now.Before(c.sidecar):
+		c.due = earliest(now.Add(sidecarPause), c.sidecar)
+		return
+	default:
+		r.f.Sidecars.Missed(path)
+		r.log.Warn("the file with the image's metadata did not come; going on without",
+			zap.String("path", path), zap.Duration("waited", r.f.SidecarWait))
+	}
+	r.enqueue(c, nil)
 }
 
 var (

@@ -21,12 +21,14 @@ const (
 func (s State) Final() bool { return s != StateAccepted }
 
 // Receipt is what a source knows about a frame when it takes it. (Source, Key) identifies the frame for
-// ever: for a file, path, size, modification time and a hash of its head and tail; for a stream, frame_uid.
+// ever: for a file, path, size, modification time and a hash of its head and tail (see pageKey for files of
+// several frames); for a stream, frame_uid.
 type Receipt struct {
 	Source  string
 	Key     string
 	Path    string
-	Name    string
+	Name    string // of the file, with the page where it has several
+	Page    int    // counted from 1, in a file of several frames; 0 in others
 	RunHint string // run_id of a stream header; "" lets the daemon choose
 	Seq     uint64 // 0 lets the journal number it
 	Size    int64

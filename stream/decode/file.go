@@ -47,7 +47,7 @@ func File(ctx context.Context, path string) (*stream.Frame, error) {
 func (d *Decoder) Frame(ctx context.Context, path string, page int) (*stream.Frame, error) {
 	f, err := d.frame(ctx, path, page)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", stream.PageID(path, page), err)
 	}
 	return f, nil
 }
@@ -216,7 +216,7 @@ func remedied(err error) error {
 // Validate reports whether a frame can be analysed: 64 to 16384 px per side. The error names the file, its
 // size and the remedy, and wraps ErrTooSmall or ErrTooLarge.
 func Validate(f *stream.Frame) error {
-	name := f.Path
+	name := stream.PageID(f.Path, f.Page)
 	if name == "" {
 		name = f.Name
 	}
