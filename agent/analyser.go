@@ -203,6 +203,10 @@ func acquisition(m stream.Metadata) map[string]any {
 	number("dwell_time_s", m.DwellTimeS)
 	number("beam_current_a", m.BeamCurrentA)
 	number("hor_field_width_m", m.HorFieldWidthM)
+	number("stage_x_m", m.StageXM)
+	number("stage_y_m", m.StageYM)
+	number("stage_z_m", m.StageZM)
+	number("stage_rotation_rad", m.StageRotationRad)
 	number("stage_tilt_rad", m.StageTiltRad)
 	if !m.AcquiredAt.IsZero() {
 		out["acquired_at"] = m.AcquiredAt.Format(time.RFC3339)
