@@ -196,10 +196,10 @@ func readBarTruth(path string) (map[string]*score.BarTruth, error) {
 	bars := make(map[string]*score.BarTruth, len(list))
 	for i := range list {
 		t := &list[i]
-		switch {
-		case t.ID == "":
-			return nil, usagef("evaluate: --scale: entry %d of %s has no id; give the image's name without extension", i+1, path)
-		case bars[t.ID] != nil:
+		if err := t.Validate(); err != nil {
+			return nil, usagef("evaluate: --scale: entry %d of %s: %w", i+1, path, err)
+		}
+		if bars[t.ID] != nil {
 			return nil, usagef("evaluate: --scale: %s has %s twice; keep one", path, t.ID)
 		}
 		bars[t.ID] = t

@@ -1,6 +1,8 @@
 package score
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -27,6 +29,21 @@ type BarTruth struct {
 	Clipped     bool     `json:"clipped"`
 	Ambiguous   bool     `json:"ambiguous"`
 	UncertainPx float64  `json:"uncertain_px"` // of LengthPx
+}
+
+// Validate reports an entry that no reading could be held to.
+func (t *BarTruth) Validate() error {
+	switch {
+	case t.ID == "":
+		return errors.New("it has no id; give the image's name without extension")
+	case !t.HasBar || t.Value == nil:
+		return nil
+	case !(*t.Value > 0):
+		return fmt.Errorf("%s has the value %g; it must be positive, or null where it cannot be read", t.ID, *t.Value)
+	case nanometres(t.Unit) == 0:
+		return fmt.Errorf("%s has the unit %q; use pm, A, nm, um or mm", t.ID, t.Unit)
+	}
+	return nil
 }
 
 // BarRead is what a program read from the image.

@@ -67,3 +67,15 @@ func TestBarsArePooled(t *testing.T) {
 	require.InDelta(t, 7.0/20, *s.Lengths.WithinPaper, 1e-12)
 	require.Nil(t, SummariseBars(nil).Lengths.MAEPx)
 }
+
+func TestTruthsThatNoReadingCanMeetAreRefused(t *testing.T) {
+	require.NoError(t, (&BarTruth{ID: "a"}).Validate())
+	require.NoError(t, (&BarTruth{ID: "a", HasBar: true, Value: ptr(2), Unit: "µm"}).Validate())
+	for want, truth := range map[string]*BarTruth{
+		"it has no id; give the image's name without extension":                   {},
+		"a has the value 0; it must be positive, or null where it cannot be read": {ID: "a", HasBar: true, Value: ptr(0), Unit: "nm"},
+		`a has the unit "inch"; use pm, A, nm, um or mm`:                          {ID: "a", HasBar: true, Value: ptr(1), Unit: "inch"},
+	} {
+		require.EqualError(t, truth.Validate(), want)
+	}
+}

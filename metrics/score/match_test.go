@@ -211,3 +211,34 @@ func BenchmarkMatch8K(b *testing.B) {
 		}
 	}
 }
+
+func FuzzMatch(f *testing.F) {
+	f.Add([]byte{1, 1, 2, 2, 0, 3}, []byte{1, 1, 1, 2, 4, 3})
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		n := min(len(a), len(b))
+		truth, found := make([]int32, n), make([]int32, n)
+		for i := range n {
+			truth[i], found[i] = int32(int8(a[i]))<<(a[i]%25), int32(int8(b[i]))
+		}
+		m := match(t, truth, found)
+		s := m.Score()
+		if s.TP+s.FP != len(m.Found) || s.TP+s.FN != len(m.Truth) || s.TP+s.Missed+s.Split+s.MergedTruth != len(m.Truth) {
+			t.Fatalf("counts do not add up: %+v", s)
+		}
+		area := 0
+		for _, o := range m.Truth {
+			area += o.AreaPx
+			if o.Partner >= 0 && (m.Found[o.Partner].Partner < 0 || o.IoU <= 0.5 || o.Fate != Matched) {
+				t.Fatalf("a match that is none: %+v", o)
+			}
+		}
+		if area > n {
+			t.Fatalf("%d px of objects in %d px", area, n)
+		}
+		for k, v := range s.AP {
+			if v < 0 || v > 1 || k > 0 && v > s.AP[k-1] {
+				t.Fatalf("AP %v", s.AP)
+			}
+		}
+	})
+}
