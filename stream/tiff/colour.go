@@ -20,7 +20,7 @@ func (r *Raster) lookup8() (*lookup, error) {
 		if r.format == formatSigned {
 			u ^= n >> 1
 		}
-		l.level[v] = uint8(u * 255 / (n - 1))
+		l.level[v] = uint8((u*255 + (n-1)/2) / (n - 1))
 	}
 	l.grey = l.level
 	switch {

@@ -100,7 +100,8 @@ func unpackLongBits(dst []uint64, src []byte, bits int) {
 	}
 }
 
-// values spreads a row's samples over dst as numbers of their own format. temp is scratch.
+// values spreads a row's samples over dst as numbers of their own format, the higher the brighter but for
+// floats that are min-is-white. temp is scratch.
 func (r *Raster) values(dst []float64, row []byte, temp *[]uint64) {
 	if r.format == formatFloat && r.depth == 32 { // the common case of its own
 		if r.bigEndian() {
@@ -117,6 +118,12 @@ func (r *Raster) values(dst []float64, row []byte, temp *[]uint64) {
 	ints := grown(*temp, len(dst))
 	*temp = ints
 	r.ints(ints, row)
+	if r.photometric == photometricWhiteIsZero && r.format != formatFloat { // 0 is the highest value
+		mask := uint64(math.MaxUint64) >> (64 - r.depth)
+		for i, v := range ints {
+			ints[i] = ^v & mask
+		}
+	}
 	switch {
 	case r.format == formatUnsigned:
 		for i, v := range ints {

@@ -22,7 +22,7 @@ func (r *Raster) wide(ctx context.Context, dst []uint16) error {
 		return err
 	}
 	step := r.interleaved()
-	colour, white := r.used() > 1, r.photometric == photometricWhiteIsZero
+	colour, white := r.used() > 1, r.photometric == photometricWhiteIsZero && r.format == formatFloat
 	return r.decode(ctx, nil, func(w *worker, x, y, px int, planes [][]byte) {
 		out := dst[y*r.Width+x:][:px]
 		var p [4][]uint16
