@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/uni-aims/aimsd/infer"
@@ -30,6 +29,8 @@ type Analysis struct {
 	Labels  []int32
 	Objects []metrics.Object
 	Result  *reporting.Result
+
+	TextBoxes []metrics.Rect // where the scale bar's label stands
 }
 
 // OpenAnalyser loads the network and runs it once, so that the first frame is as fast as the others.
@@ -82,65 +83,44 @@ func (a *Analyser) Close() error {
 // Analyse segments and measures a frame.
 func (a *Analyser) Analyse(ctx context.Context, f *stream.Frame, mode string) (*Analysis, error) {
 	start := time.Now()
-	scale, area := a.Scale.resolve(f)
-	quality := metrics.Quality(f.Gray8, f.Gray16, f.Width, f.Height, area)
-	t := reporting.Timings{Scale: ms(time.Since(start))}
-	var labels []int32
-	var confidence []float64
-	if slices.Contains(quality, "blank") { // a constant image has no objects, whatever its noise looks like stretched
-		labels = make([]int32, f.Width*f.Height)
-	} else {
-		image := infer.Image{Width: f.Width, Height: f.Height, Stride: f.Width, Gray8: f.Gray8, Gray16: f.Gray16}
-		seg, err := a.Segmenter.Segment(ctx, image.Crop(area.X0, area.Y0, area.X1, area.Y1))
-		if err != nil {
-			return nil, fmt.Errorf("segment %s: %w", f.Name, err)
-		}
-		labels = wholeFrame(seg.Labels, f.Width, f.Height)
-		confidence = seg.Confidence
-		t.Normalise, t.Infer = ms(seg.Timings.Normalise), ms(seg.Timings.Infer)
-		t.Stitch, t.Dynamics = ms(seg.Timings.Stitch), ms(seg.Timings.Dynamics)
-	}
-	an, err := a.measure(f, labels, scale, area, confidence, &t)
+	s, err := a.segment(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	an.Result.Mode, an.Result.Model, an.Result.ImageQuality = mode, a.Model, quality
+	t := s.timings
+	t.Scale = ms(s.took)
+	an, err := a.measure(f, s.labels, s.Reading, s.confidence, &t)
+	if err != nil {
+		return nil, err
+	}
+	an.Result.Mode, an.Result.Model, an.Result.ImageQuality = mode, a.Model, s.quality
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil
-}
-
-// wholeFrame extends labels of a frame's first rows, all the analysed area ever is, to all its rows.
-func wholeFrame(labels []int32, width, height int) []int32 {
-	if len(labels) == width*height {
-		return labels
-	}
-	all := make([]int32, width*height)
-	copy(all, labels)
-	return all
 }
 
 // MeasureLabels measures labels made elsewhere; f has their size and may have no pixels.
 func (a *Analyser) MeasureLabels(f *stream.Frame, labels []int32, mode string) (*Analysis, error) {
 	start := time.Now()
-	scale, area := a.Scale.resolve(f)
-	t := reporting.Timings{Scale: ms(time.Since(start))}
-	an, err := a.measure(f, labels, scale, area, nil, &t)
+	r := a.Scale.Resolve(f)
+	t := reporting.Timings{Scale: ms(r.took)}
+	an, err := a.measure(f, labels, r, nil, &t)
 	if err != nil {
 		return nil, err
 	}
 	an.Result.Mode = mode
-	if f.Gray8 != nil || f.Gray16 != nil {
-		an.Result.ImageQuality = metrics.Quality(f.Gray8, f.Gray16, f.Width, f.Height, area)
+	if hasPixels(f) {
+		image := r.Area.image(f)
+		an.Result.ImageQuality = metrics.Quality(image.Gray8, image.Gray16, f.Width, f.Height, r.Area.Rect)
 	}
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil
 }
 
-func (a *Analyser) measure(f *stream.Frame, labels []int32, scale reporting.Scale, area metrics.Rect, confidence []float64, t *reporting.Timings) (*Analysis, error) {
+func (a *Analyser) measure(f *stream.Frame, labels []int32, r Reading, confidence []float64, t *reporting.Timings) (*Analysis, error) {
 	start := time.Now()
-	opt := metrics.Options{Analysed: area, Confidence: confidence}
-	if scale.NmPerPx != nil {
-		opt.NmPerPx = *scale.NmPerPx
+	opt := metrics.Options{Analysed: r.Area.Rect, Excluded: r.Area.Excluded, Confidence: confidence}
+	if nm := r.Scale.NmPerPx; nm != nil {
+		opt.NmPerPx = *nm
 	}
 	objects, err := metrics.Measure(labels, f.Width, f.Height, opt)
 	if err != nil {
@@ -148,13 +128,13 @@ func (a *Analyser) measure(f *stream.Frame, labels []int32, scale reporting.Scal
 	}
 	sum := metrics.Summarise(objects, opt, f.Width, f.Height)
 	t.Measure = ms(time.Since(start))
-	return &Analysis{Frame: f, Labels: labels, Objects: objects, Result: &reporting.Result{
+	return &Analysis{Frame: f, Labels: labels, Objects: objects, TextBoxes: r.Boxes, Result: &reporting.Result{
 		Schema: reporting.ResultSchema,
 		Image: reporting.Image{
 			Path: f.Path, Width: f.Width, Height: f.Height, SHA256: f.SHA256,
-			Analysed: reporting.Analysed{X0: area.X0, Y0: area.Y0, X1: area.X1, Y1: area.Y1, AreaPx: area.Area()},
+			Analysed: r.Area.analysed(),
 		},
-		Scale:         scale,
+		Scale:         r.Scale,
 		Objects:       len(objects),
 		Statistics:    sum.Statistics,
 		EdgePolicy:    sum.EdgePolicy,

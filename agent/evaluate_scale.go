@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/uni-aims/aimsd/infer/scalebar"
 	"github.com/uni-aims/aimsd/metrics/score"
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream"
@@ -209,17 +208,5 @@ func readBarTruth(path string) (map[string]*score.BarTruth, error) {
 
 // pixelScale is the scale that a frame's pixels state.
 func pixelScale(f *stream.Frame) (reporting.Scale, error) {
-	s := reporting.Scale{Source: ScaleNone, Checks: []reporting.Check{}}
-	r, err := scalebar.Read(scalebar.Image{Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16})
-	if err != nil || r.Bar == nil {
-		return s, err
-	}
-	s.Bar = &reporting.Bar{X0: r.Bar.X0, Y0: r.Bar.Y0, X1: r.Bar.X1, Y1: r.Bar.Y1, LengthPx: r.Bar.LengthPx, Confidence: r.Bar.Confidence}
-	if l := r.Bar.Label; l != nil {
-		s.Bar.Text, s.Bar.Value, s.Bar.Unit = l.Text, &l.Value, l.Unit
-	}
-	if nm := r.Bar.NmPerPx(); nm > 0 {
-		s.Source, s.NmPerPx = "scale_bar", &nm
-	}
-	return s, nil
+	return ScalePolicy{IgnoreMetadata: true}.Resolve(f).Scale, nil
 }

@@ -29,7 +29,7 @@ func (in input) label() string { return stream.PageID(in.path, in.page) }
 
 // listInputs expands files and folders, in order, each file once. Folders are read recursively and yield
 // images only: files that begin like one or are named like one. The output folder out, and every folder
-// marked as aimsd's own output, is left out.
+// marked as aimsd's own output, is left out; "" is no folder.
 func listInputs(paths []string, out string) []input {
 	var inputs []input
 	seen := map[string]bool{}
@@ -39,7 +39,9 @@ func listInputs(paths []string, out string) []input {
 			inputs = append(inputs, input{path: path, err: err})
 		}
 	}
-	out = absolute(out)
+	if out != "" {
+		out = absolute(out)
+	}
 	for _, root := range paths {
 		info, err := os.Stat(root)
 		switch {

@@ -98,7 +98,7 @@ Start here:
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newRunCommand(), newDemoCommand(), newAnalyzeCommand(), newMeasureCommand(),
+		newRunCommand(), newDemoCommand(), newAnalyzeCommand(), newMeasureCommand(), newScaleCommand(),
 		newEvaluateCommand(), newSimulateCommand(), newCheckCommand(), newVersionCommand(),
 	)
 	root.InitDefaultHelpCmd()

@@ -14,69 +14,12 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"github.com/uni-aims/aimsd/metrics"
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream"
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestScaleIsReadFromTheCommandLine(t *testing.T) {
-	for text, want := range map[string]ScalePolicy{
-		"auto": {}, "none": {Ignore: true}, "2.5nm": {FixedNmPerPx: 2.5}, "0.1 um": {FixedNmPerPx: 100}, "500pm": {FixedNmPerPx: 0.5},
-	} {
-		got, err := ParseScale(text)
-		require.NoError(t, err, text)
-		require.InDelta(t, want.FixedNmPerPx, got.FixedNmPerPx, 1e-9)
-		require.Equal(t, want.Ignore, got.Ignore)
-	}
-	for _, text := range []string{"", "2.5", "nm", "-1nm", "0nm", "NaNnm", "Infnm", "2,5nm", "1e9nm", "2.5 mm"} {
-		_, err := ParseScale(text)
-		require.ErrorContains(t, err, "2.5nm", text)
-	}
-}
-
-func frameOf(w, h int, m stream.Metadata) *stream.Frame {
-	return &stream.Frame{Width: w, Height: h, Gray8: make([]uint8, w*h), Meta: m}
-}
-
-func TestScaleComesFromTheMetadataAndLeavesTheDataBarOut(t *testing.T) {
-	s, area := ScalePolicy{}.resolve(frameOf(1024, 768, stream.Metadata{NmPerPx: 5, NmPerPxY: 5, Width: 1024, Height: 700, ImageRows: 700}))
-	require.Equal(t, ScaleMetadata, s.Source)
-	require.InDelta(t, 5, *s.NmPerPx, 0)
-	require.Equal(t, metrics.Rect{X1: 1024, Y1: 700}, area)
-
-	s, area = ScalePolicy{}.resolve(frameOf(300, 200, stream.Metadata{}))
-	require.Equal(t, ScaleNone, s.Source)
-	require.Nil(t, s.NmPerPx)
-	require.NotNil(t, s.Checks)
-	require.Equal(t, metrics.Rect{X1: 300, Y1: 200}, area)
-
-	s, _ = ScalePolicy{Ignore: true}.resolve(frameOf(300, 200, stream.Metadata{NmPerPx: 5}))
-	require.Equal(t, ScaleNone, s.Source)
-}
-
-func TestAResizedImageKeepsItsPhysicalSizeAndSaysSo(t *testing.T) {
-	s, _ := ScalePolicy{}.resolve(frameOf(512, 384, stream.Metadata{NmPerPx: 5, Width: 1024, Height: 768}))
-	require.InDelta(t, 10, *s.NmPerPx, 1e-9)
-	require.Equal(t, "warn", s.Checks[0].Status)
-	s, _ = ScalePolicy{}.resolve(frameOf(512, 768, stream.Metadata{NmPerPx: 5, Width: 1024, Height: 768}))
-	require.InDelta(t, 5, *s.NmPerPx, 1e-9)
-	require.Contains(t, s.Checks[0].Detail, "cropped")
-}
-
-func TestAFixedScaleIsComparedWithTheMetadata(t *testing.T) {
-	for fixed, status := range map[float64]string{5.05: "ok", 6: "fail"} {
-		s, _ := ScalePolicy{FixedNmPerPx: fixed}.resolve(frameOf(100, 100, stream.Metadata{NmPerPx: 5}))
-		require.Equal(t, ScaleFixed, s.Source)
-		require.InDelta(t, fixed, *s.NmPerPx, 0)
-		require.Equal(t, status, s.Checks[0].Status)
-	}
-	s, _ := ScalePolicy{}.resolve(frameOf(100, 100, stream.Metadata{NmPerPx: 5e9}))
-	require.Equal(t, ScaleNone, s.Source)
-	require.Equal(t, "fail", s.Checks[0].Status)
-}
 
 func TestInputsAreListedOnceAndOutputsNever(t *testing.T) {
 	dir := t.TempDir()

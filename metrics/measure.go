@@ -30,7 +30,7 @@ func Measure(labels []int32, width, height int, opt Options) ([]Object, error) {
 	workers := min(runtime.GOMAXPROCS(0), max(1, len(objects)/8))
 	var next atomic.Int64
 	parallel(workers, func(int) {
-		g := gauge{canvas: canvas{labels, width, height}, analysed: analysed, smoothing: smoothingWeights()}
+		g := gauge{canvas: canvas{labels, width, height}, analysed: analysed, excluded: opt.Excluded, smoothing: smoothingWeights()}
 		for {
 			i := int(next.Add(1) - 1)
 			if i >= len(objects) {
@@ -69,6 +69,7 @@ func checkFrame(n, width, height int, analysed Rect) (Rect, error) {
 type gauge struct {
 	canvas
 	analysed  Rect
+	excluded  []Rect
 	smoothing [taps + 1][taps + 1]float64
 
 	firsts, parent []int32
@@ -105,9 +106,9 @@ func (g *gauge) measure(o *Object, spans []span) {
 	}
 
 	a := g.analysed
-	o.Edge = o.BBox.X0 <= a.X0 || o.BBox.Y0 <= a.Y0 || o.BBox.X1 >= a.X1 || o.BBox.Y1 >= a.Y1
+	o.Edge = o.BBox.X0 <= a.X0 || o.BBox.Y0 <= a.Y0 || o.BBox.X1 >= a.X1 || o.BBox.Y1 >= a.Y1 || g.besideExcluded(o.BBox, spans)
 	if !o.Edge {
-		o.WeightML = milesLantuejoul(o.BBox, a)
+		o.WeightML = milesLantuejoul(o.BBox, a, g.excluded)
 	}
 	nan := math.NaN()
 	o.AspectRatioISO, o.AREllipse, o.Sphericity, o.CircularityIJ, o.Solidity, o.Smoothness = nan, nan, nan, nan, nan, nan
@@ -119,15 +120,6 @@ func (g *gauge) measure(o *Object, spans []span) {
 		o.Solidity = o.Area / hullArea
 		o.Smoothness = min(1, hull/contour)
 	}
-}
-
-// milesLantuejoul is the number of places a bounding box could take in the analysed rectangle's interior,
-// over those where it would not touch the border: the pixel-exact form, unbiased when touching means
-// having a pixel in the first or last row or column.
-func milesLantuejoul(box, analysed Rect) float64 {
-	z1, z2 := float64(analysed.X1-analysed.X0-2), float64(analysed.Y1-analysed.Y0-2)
-	w, h := float64(box.X1-box.X0), float64(box.Y1-box.Y0)
-	return z1 * z2 / ((z1 - w + 1) * (z2 - h + 1))
 }
 
 // sums fills in what follows from sums over pixels, and reports whether some row has several spans.
@@ -175,10 +167,16 @@ func (g *gauge) sums(o *Object, spans []span) (gaps bool) {
 	return gaps
 }
 
-// within counts a span's pixels inside the analysed rectangle.
+// within counts a span's analysed pixels.
 func (g *gauge) within(s span) int {
 	if int(s.y) < g.analysed.Y0 || int(s.y) >= g.analysed.Y1 {
 		return 0
 	}
-	return max(0, min(int(s.x1), g.analysed.X1)-max(int(s.x0), g.analysed.X0))
+	whole := Rect{X0: max(int(s.x0), g.analysed.X0), Y0: int(s.y), X1: min(int(s.x1), g.analysed.X1), Y1: int(s.y) + 1}
+	for _, r := range g.excluded {
+		if r.intersect(whole).Area() > 0 {
+			return whole.Area() - coveredArea(g.excluded, whole)
+		}
+	}
+	return whole.Area()
 }

@@ -231,7 +231,7 @@ func TestMilesLantuejoulIsExactOnSquares(t *testing.T) {
 		sum := 0.0
 		for y := 1; y+side <= h-1; y++ {
 			for x := 1; x+side <= w-1; x++ {
-				sum += milesLantuejoul(Rect{x, y, x + side, y + side}, area)
+				sum += milesLantuejoul(Rect{x, y, x + side, y + side}, area, nil)
 			}
 		}
 		require.InDelta(t, (w-2)*(h-2), sum, 1e-6)

@@ -19,10 +19,6 @@ const EdgePolicy = "exclude_touching+miles_lantuejoul"
 // sum of weights over the analysed area, as a reader of the CSV can check; it is low by the border pixels'
 // share, 2/width + 2/height. Opt must be the one that the objects were measured with.
 func Summarise(objects []Object, opt Options, width, height int) Summary {
-	analysed := opt.Analysed
-	if analysed == (Rect{}) {
-		analysed = Rect{X1: width, Y1: height}
-	}
 	s := Summary{Objects: len(objects), EdgePolicy: EdgePolicy, Statistics: statistics(objects, opt.NmPerPx)}
 
 	var area, weight, confidence float64
@@ -38,7 +34,7 @@ func Summarise(objects []Object, opt Options, width, height int) Summary {
 			n++
 		}
 	}
-	if px := float64(analysed.Area()); px > 0 {
+	if px := float64(opt.AnalysedArea(width, height)); px > 0 {
 		s.AreaFraction = area / px
 		if nm := scale(opt.NmPerPx); !math.IsNaN(nm) {
 			s.DensityPerUm2 = finite(weight / (px * nm * nm / 1e6))

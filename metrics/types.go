@@ -9,6 +9,7 @@ func (r Rect) Area() int { return max(0, r.X1-r.X0) * max(0, r.Y1-r.Y0) }
 // Options say how labels are measured.
 type Options struct {
 	Analysed   Rect      // objects touching its border are edge objects; the zero value means the whole frame
+	Excluded   []Rect    // parts of it that were not analysed, as a burned-in scale bar; their edges count as its border
 	NmPerPx    float64   // 0: unknown, nm columns stay undefined
 	Confidence []float64 // probability that the object is right, index label-1; nil: undefined
 }
@@ -36,7 +37,7 @@ type Object struct {
 	Major, Minor   float64 // Legendre ellipse axes
 	OrientationRad float64 // of the major axis, from +x toward -y (counter-clockwise as seen), (-pi/2, pi/2]
 	AreaFilled     float64 // px², holes included
-	AreaOutside    float64 // px² of Area outside the analysed rectangle; normally 0
+	AreaOutside    float64 // px² of Area that is not analysed; normally 0
 	BBox           Rect
 }
 
@@ -58,7 +59,7 @@ type Summary struct {
 	Objects       int
 	Statistics    map[string]Stat // by CSV column
 	EdgePolicy    string          // e.g. "exclude_touching+miles_lantuejoul"
-	AreaFraction  float64         // labelled px in the analysed area / analysed px, edge objects included
+	AreaFraction  float64         // labelled px in the analysed area / its px, edge objects included
 	DensityPerUm2 *float64        // Miles-Lantuejoul weighted; nil without scale
 	Confidence    *float64        // mean object confidence; nil without objects
 }

@@ -46,24 +46,38 @@ type Image struct {
 	Analysed Analysed `json:"analysed"`
 }
 
-// Analysed is the rectangle that was segmented and measured, in px; X1 and Y1 are exclusive.
+// Analysed is the rectangle that was segmented and measured, in px; X1 and Y1 are exclusive. Excluded are the boxes in
+// it that were not, those of a burned-in scale bar; AreaPx is without them.
 type Analysed struct {
-	X0     int `json:"x0"`
-	Y0     int `json:"y0"`
-	X1     int `json:"x1"`
-	Y1     int `json:"y1"`
-	AreaPx int `json:"area_px"`
+	X0       int   `json:"x0"`
+	Y0       int   `json:"y0"`
+	X1       int   `json:"x1"`
+	Y1       int   `json:"y1"`
+	AreaPx   int   `json:"area_px"`
+	Excluded []Box `json:"excluded,omitempty"`
 }
 
-// Scale is the pixel size and where it came from: metadata, scale_bar, fixed or none.
+// Box is a rectangle of whole pixels; X1 and Y1 are exclusive.
+type Box struct {
+	X0 int `json:"x0"`
+	Y0 int `json:"y0"`
+	X1 int `json:"x1"`
+	Y1 int `json:"y1"`
+}
+
+// Scale is the pixel size and where it came from: metadata, scale_bar, fixed or none. Ratio is the bar's pixel size
+// over the metadata's, or the configured one over the other that differs most; nil where only one is known.
 type Scale struct {
 	NmPerPx *float64 `json:"nm_per_px"`
 	Source  string   `json:"source"`
+	Ratio   *float64 `json:"ratio,omitempty"`
 	Bar     *Bar     `json:"bar"`
 	Checks  []Check  `json:"checks"`
 }
 
-// Bar is a burned-in scale bar; X0 is the left edge of its first pixel, X1 the right edge of its last.
+// Bar is a burned-in scale bar in px: X0 is the left edge of its first pixel, X1 the right edge of its last, Y0 and Y1
+// the upper and lower edge of its line or row of marks. Between end marks the ends are the marks' centres. Value is
+// nil when the text could not be read; Confidence is then that of the bar, else that of the text.
 type Bar struct {
 	X0         float64  `json:"x0"`
 	Y0         float64  `json:"y0"`

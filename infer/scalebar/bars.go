@@ -104,7 +104,7 @@ func (p *plane) examine(a, b edge) (candidate, bool) {
 		dev += min(math.Abs(v-level)/contrast, 1)
 	}
 	l, r = l+lo, r+lo
-	if r-l+1 < minBarPx || overlap(l, r+1, s0, s1) < 0.5 {
+	if r-l+1 < p.minBar || overlap(l, r+1, s0, s1) < 0.5 {
 		return candidate{}, false
 	}
 	c.x0, c.x1 = float64(l), float64(r+1)

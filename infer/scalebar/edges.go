@@ -25,13 +25,13 @@ const (
 // run is a stretch of one row's vertical differences.
 type run struct{ y, x0, x1, sum int }
 
-// findEdges returns the boundaries of at least minBarPx columns whose step is about the one given or more.
+// findEdges returns the boundaries of at least minBar columns whose step is about the one given or more.
 func findEdges(p *plane, step int) []edge {
 	var out []edge
 	for _, sign := range []int{1, -1} {
 		var runs []run
 		for y := 1; y+1 < p.h && len(runs) < maxEdges; y++ {
-			runs = rowRuns(runs, p.row(y-1), p.row(y+1), y, sign, step)
+			runs = rowRuns(runs, p.row(y-1), p.row(y+1), y, sign, step, p.minBar)
 		}
 		out = append(out, mergeRuns(runs, sign)...)
 	}
@@ -39,11 +39,11 @@ func findEdges(p *plane, step int) []edge {
 }
 
 // rowRuns appends the maximal scoring stretches of sign*(below-above).
-func rowRuns(out []run, above, below []uint8, y, sign, step int) []run {
+func rowRuns(out []run, above, below []uint8, y, sign, step, least int) []run {
 	below = below[:len(above)]
 	cum, peak, peakAt, start, sum, peakSum := 0, 0, 0, 0, 0, 0
 	emit := func() {
-		if n := peakAt - start; n >= minBarPx && peak*2 >= n*step {
+		if n := peakAt - start; n >= least && peak*2 >= n*step {
 			out = append(out, run{y, start, peakAt, peakSum})
 		}
 		cum, peak, sum = 0, 0, 0

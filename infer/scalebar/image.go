@@ -32,10 +32,11 @@ func (m Image) validate() error {
 	return nil
 }
 
-// plane is an 8-bit image, row-major.
+// plane is an 8-bit image, row-major, and the least length of a bar in it.
 type plane struct {
-	w, h int
-	pix  []uint8
+	w, h   int
+	pix    []uint8
+	minBar int
 }
 
 func (p *plane) row(y int) []uint8 { return p.pix[y*p.w : (y+1)*p.w] }
@@ -46,7 +47,7 @@ func (m Image) work() (*plane, int) {
 	f := (max(m.Width, m.Height) + maxWorkPx - 1) / maxWorkPx
 	if m.Gray8 != nil {
 		if f <= 1 {
-			return &plane{m.Width, m.Height, m.Gray8[:m.Width*m.Height]}, 1
+			return &plane{w: m.Width, h: m.Height, pix: m.Gray8[:m.Width*m.Height], minBar: minBarPx}, 1
 		}
 		return shrink(m.Gray8, m.Width, m.Height, f, 0, 1), f
 	}
@@ -56,7 +57,7 @@ func (m Image) work() (*plane, int) {
 
 // shrink averages f x f blocks and maps v to (v-lo)*gain, clipped to 0..255.
 func shrink[T uint8 | uint16](src []T, w, h, f int, lo, gain float64) *plane {
-	out := &plane{w: w / f, h: h / f}
+	out := &plane{w: w / f, h: h / f, minBar: minBarPx}
 	out.pix = make([]uint8, out.w*out.h)
 	bands(out.h, func(y0, y1 int) { shrinkRows(out, src, w, f, lo, gain, y0, y1) })
 	return out

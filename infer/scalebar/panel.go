@@ -130,12 +130,16 @@ func (s *strips) panel(top bool) int {
 			break // well into the picture
 		}
 	}
-	for height := len(looks) - borderRows - 2*nearRows; height >= minPanelPx; height-- {
-		if certain(looks, height) {
-			return height + frameRows(looks[height:], back)
+	best, jump := 0, 0.0
+	for height := minPanelPx; height+borderRows+nearRows <= len(looks); height++ {
+		if j := certain(looks, height); j > 0 && j >= jump {
+			best, jump = height, j
 		}
 	}
-	return 0
+	if best == 0 {
+		return 0
+	}
+	return best + frameRows(looks[best:], back)
 }
 
 // Rows compared on either side of a panel's border.
@@ -146,24 +150,23 @@ const (
 )
 
 // certain tells whether the first height rows are a panel's background with text and the rows after them a picture:
-// the background ends within a few rows, over most of the width, for good.
-func certain(looks []look, height int) bool {
+// the background ends within a few rows, over most of the width, for good. It returns by how much of the width, 0 if
+// they are not.
+func certain(looks []look, height int) float64 {
 	if looks[height-1].back < 0.5 || looks[height].back > 0.6*looks[height-1].back {
-		return false
+		return 0
 	}
 	mean := func(a, b int) (back float64) {
-		for _, l := range looks[a:b] {
-			back += l.back / float64(b-a)
+		for _, l := range looks[a:min(b, len(looks))] {
+			back += l.back / float64(min(b, len(looks))-a)
 		}
 		return back
 	}
-	inside, near := mean(0, height), mean(height-nearRows, height)
 	after := height + borderRows
-	if after+nearRows > len(looks) || inside < 0.45 || near < 0.65 || near-mean(after, after+2*nearRows) < 0.4 {
-		return false
-	}
-	if mean(after, min(after+beyondRows, len(looks))) > 0.6*inside {
-		return false
+	inside, near := mean(0, height), mean(height-nearRows, height)
+	jump := near - mean(after, after+2*nearRows)
+	if inside < 0.45 || near < 0.65 || jump < 0.4 || mean(after, after+beyondRows) > 0.6*inside {
+		return 0
 	}
 	text, even := 0.0, 1.0
 	for _, l := range looks[:height] {
@@ -171,7 +174,10 @@ func certain(looks []look, height int) bool {
 		even = min(even, l.back)
 	}
 	// Without text: a band of one level that the picture hardly has.
-	return text >= minPanelText || even == 1 && mean(after, len(looks)) < 0.02
+	if text >= minPanelText || even == 1 && mean(after, len(looks)) < 0.02 {
+		return jump
+	}
+	return 0
 }
 
 // frameRows is how many of the rows belong to the line that frames the panel, or are blurred between it and the

@@ -69,13 +69,17 @@ func Read(img Image) (Result, error) {
 	if err := img.validate(); err != nil {
 		return Result{}, err
 	}
+	p, f := img.work()
+	return img.read(p, f, func(*candidate) bool { return true })
+}
+
+// read looks at the candidates in the image, reduced by f to p, that allowed allows.
+func (m Image) read(p *plane, f int, allowed func(*candidate) bool) (Result, error) {
 	net, err := loadReader()
 	if err != nil {
 		return Result{}, err
 	}
-	p, f := img.work()
-	cands := findBars(p)
-	cands = append(findRulers(p), cands...)
+	cands := slices.DeleteFunc(append(findRulers(p), findBars(p)...), func(c candidate) bool { return !allowed(&c) })
 	s := search{p: p, net: net, cache: map[textLine][]reading{}}
 	lines := s.collect(cands)
 	var matches []match
@@ -86,21 +90,21 @@ func Read(img Image) (Result, error) {
 	}
 	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(b.score, a.score) })
 	if len(matches) > 0 {
-		m := widest(matches)
-		bar := img.measureBar(*m.cand, f)
-		rs := s.confirm(m.line)
+		best := widest(matches)
+		bar := m.measureBar(*best.cand, f)
+		rs := s.confirm(best.line)
 		rival := 0.0
 		if len(rs) > 1 {
 			rival = rs[1].p
 		}
-		if len(rs) > 0 && rs[0].p >= needed(m, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
-			(m.cand.hides(m.line) || s.alone(m.line, rs[0].Label)) {
+		if len(rs) > 0 && rs[0].p >= needed(best, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
+			(best.cand.hides(best.line) || s.alone(best.line, rs[0].Label)) {
 			bar.Label, bar.Confidence = &rs[0].Label, rs[0].p
-			bar.TextBox = rect(m.line.box, f)
+			bar.TextBox = rect(best.line.box, f)
 			return Result{Bar: bar}, nil
 		}
-		if m.cand.quality >= minBareQuality || m.label.p >= minConfidence && m.cand.quality >= 0.4 {
-			bar.Confidence = min(m.cand.quality, 1)
+		if best.cand.quality >= minBareQuality || best.label.p >= minConfidence && best.cand.quality >= 0.4 {
+			bar.Confidence = min(best.cand.quality, 1)
 			return Result{Bar: bar, Reason: ReasonUnsure}, nil
 		}
 	}
@@ -113,7 +117,7 @@ func Read(img Image) (Result, error) {
 	if bare == nil {
 		return Result{Reason: ReasonNoBar}, nil
 	}
-	bar := img.measureBar(*bare, f)
+	bar := m.measureBar(*bare, f)
 	bar.Confidence = bare.quality
 	return Result{Bar: bar, Reason: ReasonNoText}, nil
 }

@@ -129,6 +129,9 @@ func (s *search) match(out []match, c *candidate, l textLine) []match {
 	return out
 }
 
+// maxInsideThick is how thick a bar with its label inside may be, in units of the digits' height.
+const maxInsideThick = 3
+
 // nearness weighs where a label lies against its bar: 1 right above or below and within its extent, less with
 // distance, 0 where no label would be.
 func (c *candidate) nearness(l textLine) float64 {
@@ -136,6 +139,9 @@ func (c *candidate) nearness(l textLine) float64 {
 	gapY := max(float64(l.y0)-c.y1, c.y0-l.base, 0)
 	gapX := max(float64(l.x0)-c.x1, c.x0-float64(l.x1), 0)
 	mid := (l.top + l.base) / 2
+	if c.y1-c.y0 > maxInsideThick*h && mid > c.y0 && mid < c.y1 {
+		return 0 // the plate that the text stands on
+	}
 	if mid := (c.y0 + c.y1) / 2; gapX == 0 && mid > l.top-1 && mid < l.base+1 || c.length() < 1.2*h {
 		return 0 // a stroke of the text itself
 	}
