@@ -29,7 +29,8 @@ does too). It prints a table and writes evaluation.json, evaluation.csv (a row p
 precision at IoU 0.50 to 0.95, panoptic quality, errors of D10, D50 and D90, ...) and worst.html,
 which shows the worst images with true and found outlines.
 With --labels as well, nothing is analysed: the label images there, or the folders of an earlier
-analyze, are scored. That compares any other program on the same terms.
+analyze, are scored. That compares any other program on the same terms. Of a file with several
+frames the first is scored.
 
 With --scale, only scale bars are read, from the pixels alone, and compared with TRUTH.json:
 [{"id": "NAME", "has_bar": true, "value": 20, "unit": "nm", "length_px": 48.9}, ...].
