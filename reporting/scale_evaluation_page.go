@@ -77,9 +77,9 @@ func scaleArea(width, height int, t *score.BarTruth, read *Bar) metrics.Rect {
 	if math.IsInf(x0, 0) || math.IsNaN(x0+y0+x1+y1) {
 		return all
 	}
-	const side, below = 30, 60
+	const margin = 60
 	r := metrics.Rect{
-		X0: max(0, int(x0)-side), Y0: max(0, int(y0)-below), X1: min(width, int(x1)+side), Y1: min(height, int(y1)+below),
+		X0: max(0, int(x0)-margin), Y0: max(0, int(y0)-margin), X1: min(width, int(x1)+margin), Y1: min(height, int(y1)+margin),
 	}
 	if r.X0 >= r.X1 || r.Y0 >= r.Y1 {
 		return all
@@ -106,7 +106,7 @@ type scaleView struct {
 type scaleCaseView struct {
 	Rank                         int
 	Name, Path, Verdict, Problem string
-	Truth, Read                  string
+	Truth, Read, Reason          string
 	Picture                      template.URL
 	Area                         metrics.Rect
 	ViewBox                      string
@@ -187,6 +187,15 @@ func scaleCaseOf(rank int, m *ScaledImage, p *ScalePicture) scaleCaseView {
 	}
 	if t := m.Truth; t.X0 != nil && t.X1 != nil && t.Y0 != nil && t.Y1 != nil {
 		c.TrueEnds = []scaleEnd{endAt(*t.X0, *t.Y0, r, -16, 0), endAt(*t.X1, *t.Y1, r, -16, 0)}
+	}
+	if m.Scale != nil {
+		var reasons []string
+		for _, check := range m.Scale.Checks {
+			if check.Status != "ok" {
+				reasons = append(reasons, check.Detail)
+			}
+		}
+		c.Reason = strings.Join(reasons, "; ")
 	}
 	if m.Scale != nil && m.Scale.Bar != nil {
 		b := m.Scale.Bar

@@ -35,7 +35,7 @@ func testScaleEvaluation(t *testing.T) *ScaleEvaluation {
 		{Path: "/set/right.png", Status: StatusOK, Truth: truth(20), Scale: read(20, 50.25), TotalMs: 20},
 		{Path: "/set/off.png", Status: StatusOK, Truth: truth(20), Scale: read(20, 51)},
 		{Path: "/set/wrong.png", Status: StatusOK, Truth: truth(20), Scale: read(200, 50)},
-		{Path: "/set/none.png", Status: StatusOK, Truth: truth(20), Scale: &Scale{Source: "none"}},
+		{Path: "/set/none.png", Status: StatusOK, Truth: truth(20), Scale: &Scale{Source: "none", Checks: []Check{{"size", "ok", "fine"}, {"scale_bar", "warn", "no scale bar found"}}}},
 		{Path: "/set/invented.png", Status: StatusOK, Truth: &score.BarTruth{ID: "i"}, Scale: read(5, 30)},
 		{Path: "/set/absent.png", Status: StatusOK, Truth: &score.BarTruth{ID: "a"}, Scale: &Scale{Source: "none"}},
 		{Path: "/set/torn.png", Status: StatusFailed, Error: "torn.png: cut off; copy it again", Truth: truth(20)},
@@ -82,8 +82,8 @@ func TestScaleEvaluationFilesAreAsAgreed(t *testing.T) {
 
 func TestCropsShowBothBars(t *testing.T) {
 	truth := &score.BarTruth{X0: number64(100), X1: number64(200), Y0: number64(470), Y1: number64(470)}
-	require.Equal(t, metrics.Rect{X0: 70, Y0: 410, X1: 230, Y1: 500}, scaleArea(640, 500, truth, nil))
-	require.Equal(t, metrics.Rect{X0: 0, Y0: 0, X1: 230, Y1: 500}, scaleArea(640, 500, truth, &Bar{X0: 5, Y0: 30, X1: 90, Y1: 34}))
+	require.Equal(t, metrics.Rect{X0: 40, Y0: 410, X1: 260, Y1: 500}, scaleArea(640, 500, truth, nil))
+	require.Equal(t, metrics.Rect{X0: 0, Y0: 0, X1: 260, Y1: 500}, scaleArea(640, 500, truth, &Bar{X0: 5, Y0: 30, X1: 90, Y1: 34}))
 	require.Equal(t, metrics.Rect{X1: 640, Y1: 500}, scaleArea(640, 500, &score.BarTruth{}, nil))
 	far := &score.BarTruth{X0: number64(9000), X1: number64(9100), Y0: number64(470), Y1: number64(470)}
 	require.Equal(t, metrics.Rect{X1: 640, Y1: 500}, scaleArea(640, 500, far, nil), "a bar outside the image")
