@@ -297,7 +297,10 @@ func (d *dmReader) array(name string, info []int64) error {
 		}
 		return io.ErrUnexpectedEOF
 	}
-	if info[1] == 4 && count <= maxDMText {
+	if info[1] != structure {
+		d.tree.arrays[name] = dmArray{int(info[1]), count, d.pos}
+	}
+	if info[1] == 4 && count <= maxDMText { // a text, or an image of few pixels
 		p := make([]byte, 2*count)
 		if err := d.bytes(p); err != nil {
 			return err
@@ -308,9 +311,6 @@ func (d *dmReader) array(name string, info []int64) error {
 		}
 		d.tree.texts[name] = string(utf16.Decode(units))
 		return nil
-	}
-	if info[1] != structure {
-		d.tree.arrays[name] = dmArray{int(info[1]), count, d.pos}
 	}
 	return d.skip(count * size)
 }

@@ -2,8 +2,12 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"image"
 	"testing"
+
+	"golang.org/x/image/bmp"
 
 	"github.com/uni-aims/aimsd/stream"
 )
@@ -71,4 +75,78 @@ func FuzzPGM(f *testing.F) {
 			})
 		}
 	})
+}
+
+func FuzzHitachi(f *testing.F) {
+	fuzzText(f, func(b *builder, s string) { b.hitachi(s); b.hitachiComment(s) }, hitachiText,
+		"PixelSize=165.3646\nCondition=Vacc=15.0kV Mag=x600 WD=7.9mm\nDataNumber=TM4000 0001\n")
+}
+
+func FuzzJEOL(f *testing.F) {
+	fuzzText(f, (*builder).jeol, jeolText, "$CM_FULL_SIZE 1280\n$$SM_MICRON_BAR 0\n")
+}
+
+func FuzzTESCANHeader(f *testing.F) {
+	fuzzText(f, (*builder).tescanText, tescanText)
+}
+
+func FuzzOME(f *testing.F) {
+	fuzzText(f, func(b *builder, s string) { b.ome(s, 1) }, omeTwo)
+}
+
+func FuzzSidecarText(f *testing.F) {
+	f.Add(utf16LE(hitachiText))
+	f.Add([]byte(jeolText))
+	f.Fuzz(func(_ *testing.T, data []byte) { _ = sidecarKind(unicodeText(data)) })
+}
+
+// fuzzFile decodes arbitrary files of a format: structure, first frame, labels.
+func fuzzFile(f *testing.F, seeds ...[]byte) {
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 4 || len(data) > 1<<20 {
+			return
+		}
+		path := write(t, "x", data)
+		_ = Complete(path)
+		n, err := Frames(path)
+		if err != nil {
+			return
+		}
+		if n < 1 {
+			t.Fatal("no frame")
+		}
+		if fr, err := new(Decoder).Frame(t.Context(), path, n); err == nil {
+			if len(fr.Gray8)+len(fr.Gray16) != fr.Width*fr.Height {
+				t.Fatalf("%d x %d px, %d given", fr.Width, fr.Height, len(fr.Gray8)+len(fr.Gray16))
+			}
+			fr.Release()
+		}
+		_, _, _, _ = Labels(path)
+	})
+}
+
+func FuzzMRC(f *testing.F) {
+	le := binary.ByteOrder(binary.LittleEndian)
+	fuzzFile(f, mrcFile(le, 2, 4, 3, 2, make([]byte, 96), cell(le, 2, 2, 2)), mrcFile(binary.BigEndian, 0, 4, 3, 1, make([]byte, 12), nil))
+}
+
+func FuzzDM(f *testing.F) {
+	for _, version := range []int{3, 4} {
+		f.Add(dmFile(version, dmImage(10, []uint16{1, 2, 3, 4, 5, 6}, []int{3, 2}, 2.5, "nm", dmNode{"Microscope Info", []dmNode{{"Voltage", 5000.0}}})))
+	}
+	fuzzFile(f)
+}
+
+func FuzzBMP(f *testing.F) {
+	var b bytes.Buffer
+	_ = bmp.Encode(&b, image.NewGray(image.Rect(0, 0, 5, 4)))
+	fuzzFile(f, b.Bytes())
+}
+
+// FuzzTIFFMetadata decodes TIFFs with private tags that point anywhere.
+func FuzzTIFFMetadata(f *testing.F) {
+	fuzzFile(f, stackTIFF(9, 9, []byte{1, 2, 3}, omeTwo, "ImageJ=1\nunit=nm\n"), sisFile())
 }

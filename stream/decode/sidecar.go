@@ -81,7 +81,7 @@ func (b *builder) sidecar(path string) {
 	case "JEOL":
 		side.jeol(s)
 	case "TESCAN":
-		side.tescan([]byte(s))
+		side.tescanText(s)
 	}
 	b.merge(side.meta)
 }

@@ -19,8 +19,13 @@ func (b *builder) tescan(data []byte) {
 	if start < 0 {
 		return
 	}
+	b.tescanText(utf8Text(string(data[start:])))
+}
+
+// tescanText reads the blocks' lines, or the .hdr file that holds the same.
+func (b *builder) tescanText(s string) {
 	v := ini{}
-	for line := range strings.SplitSeq(utf8Text(string(data[start:])), "\n") {
+	for line := range strings.SplitSeq(s, "\n") {
 		// A block's first line follows its binary length: the key is what remains after the last control byte.
 		if i := strings.LastIndexFunc(line, func(r rune) bool { return r < ' ' && r != '\r' && r != '\t' }); i >= 0 {
 			line = line[i+1:]
