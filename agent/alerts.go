@@ -1,7 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +59,7 @@ func (a *alerts) restore(stored []reporting.AlertState, configured []rules.Rule,
 		}
 		states = append(states, state)
 	}
-	changes := a.build(a.Rules.Restore(states, now), reporting.FrameRecord{})
+	changes := a.build(a.Rules.Restore(states, now), reporting.FrameRecord{}, nil)
 	return changes
 }
 
@@ -69,12 +73,33 @@ func (a *alerts) evaluate(rec reporting.FrameRecord, res *reporting.Result) []al
 		Source: rec.Source, FrameID: rec.ID, Time: rec.DoneAt,
 		Summary: metrics.Summary{
 			Objects: res.Objects, Statistics: res.Statistics, EdgePolicy: res.EdgePolicy, AreaFraction: fraction,
-			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence,
+			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence, ScaleMismatch: scaleMismatch(&res.Scale),
 		},
-	}), rec)
+	}), rec, res)
 }
 
-func (a *alerts) build(changes []rules.Change, rec reporting.FrameRecord) []alertChange {
+// scaleMismatch is how far the sources of a scale are apart, nil where there is only one.
+func scaleMismatch(s *reporting.Scale) *float64 {
+	if s.Ratio == nil {
+		return nil
+	}
+	off := math.Abs(*s.Ratio - 1)
+	return &off
+}
+
+// mismatchText says of a frame's scale, in an alert's few words, what disagrees and why; "" where nothing does.
+func mismatchText(s *reporting.Scale) string {
+	for _, c := range s.Checks {
+		if c.Name == checkMatch && c.Status == checkFail {
+			_, cause, _ := strings.Cut(c.Detail, "; ")
+			return strings.TrimSuffix(fmt.Sprintf("pixel sizes differ by a factor of %.4g: %s", *s.Ratio, cause), ": ")
+		}
+	}
+	return ""
+}
+
+// build makes states and messages of changes. res is nil where no frame brought them.
+func (a *alerts) build(changes []rules.Change, rec reporting.FrameRecord, res *reporting.Result) []alertChange {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []alertChange
@@ -82,6 +107,9 @@ func (a *alerts) build(changes []rules.Change, rec reporting.FrameRecord) []aler
 		m := reporting.AlertMessage{
 			Code: c.Code, Key: c.Key, Severity: c.Severity, State: c.State, Text: c.Text, RaisedAt: c.RaisedAt,
 			Value: &c.Value, Limit: &c.Limit, Unit: c.Unit, FrameID: rec.ID, RunID: rec.RunID, ModelHash: &a.ModelHash,
+		}
+		if c.Code == codeScaleMismatch && c.State != rules.Cleared && res != nil {
+			m.Text = cmp.Or(mismatchText(&res.Scale), m.Text)
 		}
 		key := c.Code + "/" + c.Key
 		if before, ok := a.active[key]; ok && c.State != rules.Raised {

@@ -23,7 +23,7 @@ func (d *Daemon) open(ctx context.Context) error {
 		return usageError{err}
 	}
 	d.builder = reporting.Builder{Topics: topics}
-	ruleSet, err := rules.Compile(c.Rules)
+	ruleSet, err := rules.Compile(allRules(c.Rules))
 	if err != nil {
 		return usageError{err}
 	}
@@ -73,7 +73,7 @@ func (d *Daemon) openAlerts(ctx context.Context, set *rules.Set) error {
 		return err
 	}
 	d.alerts = &alerts{Rules: set, Builder: d.builder, ModelHash: d.analyser.Model.SHA256, Log: d.Log.Named("alerts")}
-	changes := d.alerts.restore(stored, d.Config.Rules, time.Now())
+	changes := d.alerts.restore(stored, allRules(d.Config.Rules), time.Now())
 	for _, ch := range changes {
 		if err := d.store.Enqueue(ctx, ch.messages...); err != nil {
 			return err

@@ -73,7 +73,6 @@ func (p *pipeline) decode(ctx context.Context, a stream.Arrival) job {
 	start := time.Now()
 	j := job{arrival: a}
 	if j.frame, j.err = a.Open(ctx); j.err == nil {
-		decode.FindDataBar(j.frame) // streamed frames bring the bar but not the file's tags
 		j.err = decode.Validate(j.frame)
 	}
 	if j.err == nil {

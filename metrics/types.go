@@ -62,4 +62,5 @@ type Summary struct {
 	AreaFraction  float64         // labelled px in the analysed area / its px, edge objects included
 	DensityPerUm2 *float64        // Miles-Lantuejoul weighted; nil without scale
 	Confidence    *float64        // mean object confidence; nil without objects
+	ScaleMismatch *float64        // |ratio-1| of two pixel sizes found for the frame; nil where only one is known
 }

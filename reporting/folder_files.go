@@ -51,8 +51,12 @@ func (in *Input) overlay() OverlayOptions {
 		Analysed:  metrics.Rect{X0: a.X0, Y0: a.Y0, X1: a.X1, Y1: a.Y1},
 		TextBoxes: in.TextBoxes,
 	}
+	for _, r := range a.Excluded {
+		opts.Excluded = append(opts.Excluded, metrics.Rect(r))
+	}
 	if b := in.Result.Scale.Bar; b != nil {
 		opts.Bar = &metrics.Rect{X0: int(b.X0), Y0: int(b.Y0), X1: int(b.X1 + 0.999), Y1: int(b.Y1 + 0.999)}
+		opts.BarEnds, opts.BarCaption = &[2]float64{b.X0, b.X1}, captionOf(&in.Result.Scale)
 	}
 	return opts
 }

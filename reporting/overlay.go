@@ -22,7 +22,10 @@ type OverlayOptions struct {
 	Gray16        []uint16 // full range 0..65535
 	Objects       []metrics.Object
 	Analysed      metrics.Rect
-	Bar           *metrics.Rect // the burned-in scale bar
+	Excluded      []metrics.Rect // boxes in it that were not analysed
+	Bar           *metrics.Rect  // the burned-in scale bar
+	BarEnds       *[2]float64    // its measured ends, x in px
+	BarCaption    string         // what it says, in ASCII
 	TextBoxes     []metrics.Rect
 }
 
@@ -35,7 +38,8 @@ type Overlay struct {
 // DrawOverlay draws the frame in grey, stretched between the 1st and 99th percentile of its analysed area,
 // and over it the outline of every object, inside the object's own pixels. Neighbours differ in colour.
 // Edge objects, which the statistics leave out or weight, have dashed outlines. What lies outside the
-// analysed area is dimmed behind a dashed white border; the scale bar is boxed in cyan, text in dashed cyan.
+// analysed area is dimmed behind a dashed white border; the scale bar is boxed in cyan with its ends marked and what
+// it says beside it, text in dashed cyan.
 func DrawOverlay(opts OverlayOptions) *Overlay {
 	factor := overlayFactor(opts.Width, opts.Height)
 	d := drawing{OverlayOptions: opts, factor: factor}
@@ -102,6 +106,8 @@ func (d *drawing) drawBoxes() {
 	}
 	if d.Bar != nil {
 		d.box(*d.Bar, 3*d.factor, stroke, 0)
+		d.ends(stroke)
+		d.caption(stroke)
 	}
 }
 

@@ -70,9 +70,16 @@ func (d *drawing) dimOutside(row []uint8, y int) {
 	if y < d.Analysed.Y0/d.factor || y >= (d.Analysed.Y1+d.factor-1)/d.factor {
 		x0, x1 = d.w, d.w
 	}
-	for x := range row {
-		if x < x0 || x >= x1 {
-			row[x] = uint8(int(row[x]) * dimmed >> 8)
+	dim := func(row []uint8) {
+		for x, v := range row {
+			row[x] = uint8(int(v) * dimmed >> 8)
+		}
+	}
+	dim(row[:max(0, min(x0, d.w))])
+	dim(row[max(0, min(x1, d.w)):])
+	for _, r := range d.Excluded {
+		if a0, b0, a1, b1 := d.reduced(r); y >= b0 && y < b1 && a0 < a1 {
+			dim(row[a0:a1])
 		}
 	}
 }

@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,12 +159,23 @@ func scaleTexts(s *Scale) (size, source string) {
 	switch s.Source {
 	case "scale_bar":
 		source = "scale bar"
+		if s.Bar != nil && s.Bar.Text != "" {
+			source += " " + s.Bar.Text
+		}
 	case "fixed":
 		source = "configured"
 	default:
 		source = s.Source
+		if s.Ratio != nil && s.Bar != nil && matches(s) {
+			source += ", as the scale bar " + s.Bar.Text
+		}
 	}
 	return significant(*s.NmPerPx, 4) + " nm/px", source
+}
+
+// matches tells whether the sources of a scale agree.
+func matches(s *Scale) bool {
+	return !slices.ContainsFunc(s.Checks, func(c Check) bool { return c.Name == "scale_match" && c.Status != "ok" })
 }
 
 // diametersOf returns an input's diameter statistics in nm, or in px when it has no scale.

@@ -28,6 +28,8 @@ func metric(name string) (reader, string, error) {
 		return func(s *metrics.Summary) (float64, bool) { return defined(s.DensityPerUm2) }, "um^-2", nil
 	case "confidence":
 		return func(s *metrics.Summary) (float64, bool) { return defined(s.Confidence) }, "", nil
+	case "scale_mismatch":
+		return func(s *metrics.Summary) (float64, bool) { return defined(s.ScaleMismatch) }, "", nil
 	case "":
 		return nil, "", fmt.Errorf("no metric: use %s", metricNames)
 	}
@@ -55,7 +57,7 @@ func metric(name string) (reader, string, error) {
 	return nil, "", fmt.Errorf("unknown metric %q: use %s", clip(name), metricNames)
 }
 
-const metricNames = "objects, area_fraction, density_per_um2, confidence, or COLUMN.STATISTIC such as ecd_nm.p50 " +
+const metricNames = "objects, area_fraction, density_per_um2, confidence, scale_mismatch, or COLUMN.STATISTIC such as ecd_nm.p50 " +
 	"(n, n_excluded, min, max, mean, sd, p10, p50, p90 of a column of particles.csv)"
 
 func statisticOf(name string) (get func(st *metrics.Stat) *float64, isCount bool) {

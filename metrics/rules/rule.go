@@ -13,7 +13,7 @@ import (
 type Rule struct {
 	// Code names the alert in topics and messages: A-Z, 0-9 and _, at most 64.
 	Code string `yaml:"code"`
-	// Metric is objects, area_fraction, density_per_um2, confidence, or COLUMN.STATISTIC with a column of
+	// Metric is objects, area_fraction, density_per_um2, confidence, scale_mismatch, or COLUMN.STATISTIC with a column of
 	// particles.csv and one of n, n_excluded, min, max, mean, sd, p10, p50, p90: ecd_nm.p50.
 	Metric string `yaml:"metric"`
 	// Min and Max are limits in the metric's own unit. At least one is set; a value equal to it is inside.

@@ -85,7 +85,6 @@ func (d *Decoder) frame(ctx context.Context, path string, page int) (*stream.Fra
 	}
 	f.SHA256 = sum
 	d.remember(src, page, sum)
-	FindDataBar(f)
 	return f, nil
 }
 

@@ -153,36 +153,3 @@ func TestRawIsBounded(t *testing.T) {
 	require.LessOrEqual(t, size, maxRawBytes)
 	require.LessOrEqual(t, len(b.meta.Raw), maxRawKeys)
 }
-
-func TestDataBarIsFoundOnlyWhereItIs(t *testing.T) {
-	const w, h, top = 512, 400, 360
-	f := &stream.Frame{Width: w, Height: h, Gray8: make([]uint8, w*h)}
-	for i := range f.Gray8 {
-		f.Gray8[i] = uint8(60 + (i*2654435761>>7)%120)
-	}
-	require.Zero(t, dataBarTop(f), "no bar")
-	for i := top * w; i < h*w; i++ {
-		f.Gray8[i] = 0
-		if y := i / w; y > top+10 && y < top+25 && i%w/3%5 == 0 {
-			f.Gray8[i] = 255
-		}
-	}
-	require.Equal(t, top, dataBarTop(f))
-	FindDataBar(f)
-	require.Equal(t, top, f.Meta.ImageRows)
-	for y := h - 10; y < h-6; y++ { // a long scale bar leaves little background
-		for x := w / 3; x < w-10; x++ {
-			f.Gray8[y*w+x] = 255
-		}
-	}
-	require.Equal(t, top, dataBarTop(f))
-	f.Meta.ImageRows = 350
-	FindDataBar(f)
-	require.Equal(t, 350, f.Meta.ImageRows, "the metadata know better")
-	for y := top; y < h; y++ { // dark background without text is no bar
-		clear(f.Gray8[y*w:][:w])
-	}
-	require.Zero(t, dataBarTop(f))
-	clear(f.Gray8)
-	require.Zero(t, dataBarTop(f), "black frame")
-}
