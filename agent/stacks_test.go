@@ -1,0 +1,48 @@
+package agent
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mrcStack makes an MRC of n sections of 8-bit pixels.
+func mrcStack(w, h, n int) []byte {
+	head := make([]byte, 1024)
+	for i, v := range []int{w, h, n, 0, 0, 0, 0, w, h, n} {
+		binary.LittleEndian.PutUint32(head[4*i:], uint32(v))
+	}
+	copy(head[208:], "MAP DD")
+	return append(head, make([]byte, w*h*n)...)
+}
+
+func TestEveryFrameOfAStackIsAnInput(t *testing.T) {
+	dir := t.TempDir()
+	stack, single := filepath.Join(dir, "stack.mrc"), filepath.Join(dir, "single.mrc")
+	require.NoError(t, os.WriteFile(stack, mrcStack(80, 70, 12), 0o600))
+	require.NoError(t, os.WriteFile(single, mrcStack(80, 70, 1), 0o600))
+	broken := filepath.Join(dir, "zz.tif")
+	require.NoError(t, os.WriteFile(broken, []byte("II*\x00"), 0o600))
+	inputs := everyFrame(listInputs([]string{dir}, "out"))
+	require.Len(t, inputs, 14)
+	require.Equal(t, input{path: single}, inputs[0])
+	require.Equal(t, input{path: stack, page: 2, pages: 12}, inputs[2])
+	require.Equal(t, []string{"stack.mrc.p02", stack + "#page=2", stack + "#page=2"}, []string{inputs[2].name(), inputs[2].id(), inputs[2].label()})
+	require.Equal(t, input{path: broken}, inputs[13], "it fails when it is decoded")
+
+	b := &batch{}
+	f, _, err := b.open(t.Context(), inputs[2])
+	require.NoError(t, err)
+	require.Equal(t, []any{"stack.mrc.p02", 2, 12}, []any{f.Name, f.Page, f.Pages})
+	f.Release()
+}
+
+func TestReportsTellThePagesOfAFileApart(t *testing.T) {
+	require.Equal(t, "/d/stack.tif#page=7", pagePath("/d/stack.tif", "stack.tif.p07"))
+	require.Equal(t, "/d/a.tif", pagePath("/d/a.tif", "a.tif"))
+	require.Equal(t, "/d/a.tif", pagePath("/d/a.tif", "a.tif.part"))
+	require.Empty(t, pagePath("", "x.p1"))
+}
