@@ -20,18 +20,20 @@ const (
 )
 
 // Decoder turns files into frames. The zero value is ready; it may be used by several goroutines. It
-// remembers the hash of the last file of several pages, so that its next page costs no second reading.
+// remembers the hash and the directories of the last file of several pages, so that its next page costs no
+// second reading.
 type Decoder struct {
 	mu   sync.Mutex
-	last digest
+	last known
 }
 
-// digest is the hash of a file as it was.
-type digest struct {
+// known is what was found out about a file as it was.
+type known struct {
 	path    string
 	size    int64
 	modTime time.Time
 	sum     string
+	tiff    *tiff.File // nil for other formats
 }
 
 // File decodes the first frame of the image at path; see Decoder.Frame.
@@ -59,7 +61,9 @@ func (d *Decoder) frame(ctx context.Context, path string, page int) (*stream.Fra
 	}
 	defer src.close()
 	f := &stream.Frame{Path: path, Name: filepath.Base(path), ReceivedAt: time.Now()}
-	sum := d.recall(src, page)
+	k := d.recall(src, page)
+	sum := k.sum
+	src.tiff = k.tiff
 	var hash *hashing
 	if sum == "" {
 		if page == 0 {
@@ -84,28 +88,28 @@ func (d *Decoder) frame(ctx context.Context, path string, page int) (*stream.Fra
 		return nil, err
 	}
 	f.SHA256 = sum
-	d.remember(src, page, sum)
+	if page > 0 {
+		d.remember(known{src.path, src.size, src.modTime, sum, src.tiff})
+	}
 	return f, nil
 }
 
-// recall returns the hash of a file whose page before was decoded last; "" when it has to be computed.
-func (d *Decoder) recall(src *source, page int) string {
+// recall takes out what is known of a file whose page before was decoded last; nothing when it is another.
+func (d *Decoder) recall(src *source, page int) known {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l := d.last
-	if page > 0 && l.path == src.path && l.size == src.size && l.modTime.Equal(src.modTime) {
-		return l.sum
+	k := d.last
+	if page == 0 || k.path != src.path || k.size != src.size || !k.modTime.Equal(src.modTime) {
+		return known{}
 	}
-	return ""
+	d.last = known{} // its directories are read by one at a time
+	return k
 }
 
-func (d *Decoder) remember(src *source, page int, sum string) {
-	if page == 0 {
-		return
-	}
+func (d *Decoder) remember(k known) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last = digest{src.path, src.size, src.modTime, sum}
+	d.last = k
 }
 
 // Frames counts the frames in the image at path: the pages of a TIFF that are no thumbnails or masks, the

@@ -30,6 +30,7 @@ type source struct {
 	size    int64
 	modTime time.Time
 	head    []byte
+	tiff    *tiff.File // parsed before, or nil
 }
 
 // open opens path. The errors name what is wrong but not the path.

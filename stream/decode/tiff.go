@@ -10,16 +10,19 @@ import (
 // tiffPicture is a TIFF; its frames are the pages that are images of their own.
 type tiffPicture struct {
 	src   *source
-	file  *tiff.File
 	pages []*tiff.Page
 }
 
 func openTIFF(s *source) (picture, error) {
-	t, err := tiff.Parse(s.readerAt(), s.size)
-	if err != nil {
-		return nil, remedied(err)
+	if s.tiff != nil {
+		s.tiff.Rebind(s.readerAt())
+	} else {
+		var err error
+		if s.tiff, err = tiff.Parse(s.readerAt(), s.size); err != nil {
+			return nil, remedied(err)
+		}
 	}
-	return &tiffPicture{src: s, file: t, pages: t.Frames()}, nil
+	return &tiffPicture{src: s, pages: s.tiff.Frames()}, nil
 }
 
 func (t *tiffPicture) frames() int { return len(t.pages) }

@@ -127,7 +127,7 @@ func (f *faxReader) peek(n int) uint64 {
 	return f.acc >> (f.have - n) & (1<<n - 1)
 }
 
-// ended reports whether bits behind the end were looked at and n of them would be taken.
+// skip takes n bits that were looked at; bits behind the end are an error.
 func (f *faxReader) skip(n int) error {
 	f.have -= n
 	if f.srcErr != nil && len(f.unread) == 0 && f.have < 0 {
@@ -138,7 +138,7 @@ func (f *faxReader) skip(n int) error {
 
 // exhausted reports whether nothing but padding is left.
 func (f *faxReader) exhausted() bool {
-	return f.srcErr != nil && len(f.unread) == 0 && f.have > 0 && f.acc&(1<<f.have-1) == 0 || f.srcErr != nil && len(f.unread) == 0 && f.have <= 0
+	return f.srcErr != nil && len(f.unread) == 0 && (f.have <= 0 || f.acc&(1<<f.have-1) == 0)
 }
 
 func (f *faxReader) decodeRow() error {
@@ -220,6 +220,9 @@ func (f *faxReader) run(colour int) (int, error) {
 func (f *faxReader) row1D() error {
 	x, colour := 0, 0
 	for x < f.width {
+		if len(f.changes) > f.width+2 {
+			return errFaxRun
+		}
 		n, err := f.run(colour)
 		if err != nil {
 			return err
@@ -243,6 +246,9 @@ func (f *faxReader) row2D() error {
 		return f.width
 	}
 	for a0 < f.width {
+		if len(f.changes) > f.width+2 { // codes that do not get on
+			return errFaxRun
+		}
 		// b1: the first change behind a0 to the colour other than the present one.
 		for k > 0 && at(k-1) > a0 {
 			k--

@@ -34,6 +34,7 @@ type File struct {
 	order binary.ByteOrder
 	// chainErr says why the directory chain ended early. The first page can be read all the same.
 	chainErr error
+	frames   []*Page // see Frames
 }
 
 // Sniff reports whether head, the first four bytes of a file or more, begins a TIFF.
@@ -80,6 +81,9 @@ func Parse(r io.ReaderAt, size int64) (*File, error) {
 	}
 	return f, nil
 }
+
+// Rebind makes the file read from r, another reader of the same bytes.
+func (f *File) Rebind(r io.ReaderAt) { f.r = r }
 
 // header reads byte order and version and returns the offset of the first directory.
 func (f *File) header() (int64, error) {
@@ -183,7 +187,8 @@ func (f *File) directory(off int64) (*Page, int64, error) {
 			continue // unknown type: skip the field, as TIFF 6.0 asks
 		}
 		if t.Count <= uint64(inline)/size {
-			value = uint64(valueAt)
+			value, t.short = uint64(valueAt), true
+			copy(t.inline[:], e[valueAt-off-countLen-i*entryLen:])
 		}
 		t.off = value
 		p.tags = append(p.tags, t)

@@ -4,16 +4,18 @@ package tiff
 // copies (thumbnails, pyramid levels), masks and previews that viewers use. Pages that cannot be decoded are
 // among them, so that they are not passed over in silence.
 func (f *File) Frames() []*Page {
-	var out []*Page
+	if f.frames != nil {
+		return f.frames
+	}
 	for i, p := range f.Pages {
 		if !p.reduced() && !f.preview(i) {
-			out = append(out, p)
+			f.frames = append(f.frames, p)
 		}
 	}
-	if len(out) == 0 {
-		return f.Pages[:1]
+	if len(f.frames) == 0 {
+		f.frames = f.Pages[:1]
 	}
-	return out
+	return f.frames
 }
 
 // reduced reports whether the page says that it is a reduced copy or a mask (TIFF 6.0, NewSubfileType and

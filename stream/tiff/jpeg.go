@@ -37,12 +37,12 @@ func (r *Raster) jpegCoding() error {
 	return nil
 }
 
-// unpackJPEG decodes chunk i into dst, rows of chunkW bytes of luminance.
-func (r *Raster) unpackJPEG(dst, stored []byte, i int) error {
+// unpackJPEG decodes chunk i to rows of chunkW bytes of luminance, in buf where it is long enough.
+func (r *Raster) unpackJPEG(buf, stored []byte, i int) ([]byte, error) {
 	if r.compression == compressionJPEGOld {
 		var err error
 		if stored, err = r.oldJPEG(stored, i); err != nil {
-			return err
+			return buf, err
 		}
 	}
 	parts := [][]byte{stored}
@@ -56,27 +56,28 @@ func (r *Raster) unpackJPEG(dst, stored []byte, i int) error {
 		}
 		return bufio.NewReader(io.MultiReader(readers...))
 	}
-	fail := func(err error) error {
-		return fmt.Errorf("%w: %s %d of %d: %w", kindOfJPEG(err), r.chunkName(), i+1, len(r.offsets), err)
+	fail := func(err error) ([]byte, error) {
+		return buf, fmt.Errorf("%w: %s %d of %d: %w", kindOfJPEG(err), r.chunkName(), i+1, len(r.offsets), err)
 	}
 	c, err := jpeg.DecodeConfig(stream())
 	if err != nil {
 		return fail(err)
 	}
-	rows := len(dst) / r.chunkW
+	rows := r.rows(i)
 	if c.Width < r.chunkW || c.Height < rows {
-		return fmt.Errorf("%w: %s %d of %d is a JPEG of %d x %d px, %d x %d needed",
+		return buf, fmt.Errorf("%w: %s %d of %d is a JPEG of %d x %d px, %d x %d needed",
 			ErrFormat, r.chunkName(), i+1, len(r.offsets), c.Width, c.Height, r.chunkW, rows)
 	}
 	if px := uint64(c.Width) * uint64(c.Height); px > MaxPixels || px/1024 > uint64(len(stored)) {
-		return fmt.Errorf("%w: %s %d of %d is a JPEG of %d x %d px in %d bytes",
+		return buf, fmt.Errorf("%w: %s %d of %d is a JPEG of %d x %d px in %d bytes",
 			ErrFormat, r.chunkName(), i+1, len(r.offsets), c.Width, c.Height, len(stored))
 	}
 	img, err := jpeg.Decode(stream())
 	if err != nil {
 		return fail(err)
 	}
-	return r.jpegGrey(dst, img)
+	buf = grown(buf, rows*r.chunkW)
+	return buf, r.jpegGrey(buf, img)
 }
 
 // jpegGrey reduces a decoded JPEG to luminance. What the photometric tag says about its channels counts.

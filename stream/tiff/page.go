@@ -8,10 +8,12 @@ import (
 
 // Tag is a directory entry. Its value is read when asked for.
 type Tag struct {
-	ID    uint16
-	Type  Type
-	Count uint64 // of values
-	off   uint64 // of the value's bytes in the file, checked when read
+	ID     uint16
+	Type   Type
+	Count  uint64  // of values
+	off    uint64  // of the value's bytes in the file, checked when read
+	inline [8]byte // the value, where it stands in the entry
+	short  bool    // it does
 }
 
 // Page is one directory of a file.
@@ -47,6 +49,9 @@ func (p *Page) value(t Tag) ([]byte, error) {
 	size := uint64(t.Type.Size())
 	if t.Count > MaxTagBytes/size {
 		return nil, fmt.Errorf("%w: tag %d has %d values, more than %d MiB", ErrTooLarge, t.ID, t.Count, MaxTagBytes>>20)
+	}
+	if t.short {
+		return append([]byte(nil), t.inline[:t.Count*size]...), nil
 	}
 	off, err := p.file.offset(t.off, t.Count*size, fmt.Sprintf("tag %d", t.ID))
 	if err != nil {

@@ -50,9 +50,9 @@ func (u *unpacker) open(r *Raster, i int, skip, length int64) error {
 		if err != nil {
 			return err
 		}
-		u.whole = grown(u.whole, r.rows(i)*r.rowBytes())
+		u.whole, err = r.unpackJPEG(u.whole, stored, i)
 		u.raw = u.whole
-		return r.unpackJPEG(u.whole, stored, i)
+		return err
 	}
 	packed, err := u.read(r, i, off, n)
 	if err != nil || plain {
