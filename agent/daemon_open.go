@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/uni-aims/aimsd/infer/scalebar"
 	"github.com/uni-aims/aimsd/metrics/rules"
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream"
@@ -119,7 +120,7 @@ func (d *Daemon) openSources() error {
 		d.folders = append(d.folders, &stream.Folder{
 			SourceName: s.Name, Path: s.Path, Recursive: s.Recursive, Backlog: s.Backlog, Watch: s.Watch,
 			Settle: s.Settle, GiveUp: s.GiveUp, PollInterval: s.Poll, Exclude: []string{d.Config.DataDir},
-			SidecarWait: s.Sidecar, Sidecars: new(decode.Sidecars),
+			SidecarWait: s.Sidecar, Sidecars: &decode.Sidecars{Panel: hasPanel},
 			Journal: j, Decode: new(decode.Decoder).Frame, Frames: decode.Frames, Complete: decode.Complete, IsImage: decode.IsImage,
 			Log: d.Log.Named("source." + s.Name),
 		})
@@ -128,6 +129,12 @@ func (d *Daemon) openSources() error {
 		Journal: j, MaxBytesInFlight: int64(d.Config.GRPC.MaxInFlightMB) << 20, Log: d.Log.Named("grpc"),
 	}
 	return nil
+}
+
+// hasPanel reports whether an instrument's data bar is in a frame's pixels.
+func hasPanel(f *stream.Frame) bool {
+	y0, y1, err := scalebar.Rows(barImage(f, 0, f.Height))
+	return err == nil && y1-y0 < f.Height
 }
 
 func (d *Daemon) openListeners(ctx context.Context) error {

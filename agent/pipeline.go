@@ -153,7 +153,9 @@ func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Com
 		ID: a.FrameID, RunID: a.RunID, Source: a.Source, Key: a.Key, Path: a.Path, Name: a.Name, Seq: a.Admission.Seq,
 		Size: a.Size, SHA256: c.SHA256, State: c.State, Reason: c.Reason, Folder: c.Folder, DoneAt: now,
 	}
-	msg, err := p.Builder.Frame(reporting.FrameMessageOf(rec, c.Result))
+	said := rec
+	said.Path = stream.PageID(rec.Path, a.Page)
+	msg, err := p.Builder.Frame(reporting.FrameMessageOf(said, c.Result))
 	if err != nil {
 		p.Log.Error("frame message not built", zap.String("frame_id", a.FrameID), zap.Error(err))
 	} else {

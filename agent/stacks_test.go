@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/stream/decode"
 )
 
 // mrcStack makes an MRC of n sections of 8-bit pixels.
@@ -45,4 +47,18 @@ func TestReportsTellThePagesOfAFileApart(t *testing.T) {
 	require.Equal(t, "/d/a.tif", pagePath("/d/a.tif", "a.tif"))
 	require.Equal(t, "/d/a.tif", pagePath("/d/a.tif", "a.tif.part"))
 	require.Empty(t, pagePath("", "x.p1"))
+}
+
+func TestInstrumentsPicturesWithoutMetadataWaitForTheirSidecar(t *testing.T) {
+	dir := filepath.Join("..", "..", "shared", "data", "vendor")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("SKIPPED: real microscope files are not here (%s)", dir)
+	}
+	for name, want := range map[string]bool{"hitachi_fesem_4.tif": true, "hitachi_tm4000_x600.tif": false, "zeiss_auriga.tif": false} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		require.Equal(t, want, (&decode.Sidecars{Panel: hasPanel}).Awaited(path), name)
+	}
 }

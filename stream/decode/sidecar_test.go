@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/uni-aims/aimsd/stream"
 	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
@@ -102,6 +103,9 @@ func TestImagesAreWaitedForWhereTheirKindComesWithASidecar(t *testing.T) {
 		Software: "TESCAN", ASCII: map[uint16]string{tagHelios: "[Scan]\nPixelWidth=3e-9\n"},
 	}), 0)), "the content has the pixel size")
 	require.False(t, s.Awaited(filepath.Join(dir, "gone.tif")))
+
+	pictured := Sidecars{Panel: func(f *stream.Frame) bool { return f.Width == 80 }}
+	require.True(t, pictured.Awaited(put("1.tif", plain, 0)), "an instrument's picture without metadata")
 
 	put("1.txt", []byte("a note"), time.Hour)
 	s = Sidecars{}

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,9 +21,13 @@ const (
 )
 
 // Sidecars tells which images are worth waiting for the file beside them. An image is, when its own content
-// holds no pixel size and names an instrument that writes such files, or when images of its extension came
-// with one before: in the same folder, or in this process. The zero value is ready.
+// holds no pixel size but shows that an instrument made it, by its name or by a data bar below the image, or
+// when images of its extension came with one before: in the same folder, or in this process. The zero value is
+// ready.
 type Sidecars struct {
+	// Panel reports whether an instrument's data bar is in the pixels; nil: it is not looked for.
+	Panel func(f *stream.Frame) bool
+
 	mu     sync.Mutex
 	kinds  map[string]*sidecarHabit // by extension, lower case
 	folder map[string]time.Time     // when a folder was found to have no sidecars, by path and extension
@@ -56,7 +61,21 @@ func (s *Sidecars) Awaited(path string) bool {
 	case named:
 		return true
 	}
-	return s.usual(path, kind)
+	return s.usual(path, kind) || s.panel(path)
+}
+
+// panel decodes an image for Panel. Large ones are not looked at: that would hold up the source.
+func (s *Sidecars) panel(path string) bool {
+	const largest = 32 << 20 // bytes
+	if info, err := os.Stat(path); s.Panel == nil || err != nil || info.Size() > largest {
+		return false
+	}
+	f, err := File(context.Background(), path)
+	if err != nil {
+		return false
+	}
+	defer f.Release()
+	return s.Panel(f)
 }
 
 // Missed is told of an image whose sidecar did not come in time.
