@@ -408,3 +408,28 @@ func TestOlympusSISDirectory(t *testing.T) {
 	require.Equal(t, []any{"Olympus SIS", 2.5, 2.5, "2018-11-15 19:42"},
 		[]any{f.Meta.Vendor, f.Meta.NmPerPx, f.Meta.NmPerPxY, f.Meta.AcquiredAt.Format("2006-01-02 15:04")})
 }
+
+func TestImageJStacksOfOneDirectoryAreStacks(t *testing.T) {
+	const text = "ImageJ=1.54\nimages=3\nslices=3\nunit=nm\n"
+	one := stackTIFF(70, 66, []byte{1}, text)
+	data := stackTIFF(70, 66, []byte{1}, text)
+	// The pixels of the first image are moved to the end, where two more follow.
+	binary.LittleEndian.PutUint32(data[bytes.Index(data, []byte{0x11, 1, 4, 0})+8:], uint32(len(data)))
+	for fill := range 3 {
+		data = append(data, bytes.Repeat([]byte{byte(10 * (fill + 1))}, 70*66)...)
+	}
+	path := write(t, "stack.tif", data)
+	n, err := Frames(path)
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	var d Decoder
+	for page := range n {
+		f, err := d.Frame(t.Context(), path, page+1)
+		require.NoError(t, err)
+		require.EqualValues(t, 10*(page+1), f.Gray8[4000])
+		f.Release()
+	}
+	n, err = Frames(write(t, "one.tif", one))
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "the other images are not there")
+}

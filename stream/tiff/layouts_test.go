@@ -2,6 +2,7 @@ package tiff
 
 import (
 	"bytes"
+	"compress/lzw"
 	"encoding/binary"
 	"fmt"
 	"image"
@@ -234,6 +235,13 @@ func codecs(t testing.TB) map[uint64]func(p []byte) []byte {
 			_ = w.Close()
 			return b.Bytes()
 		},
+		compressionLZW: func(p []byte) []byte { // as drafts of TIFF 5 had it, which is GIF's
+			var b bytes.Buffer
+			w := lzw.NewWriter(&b, lzw.LSB, 8)
+			_, _ = w.Write(p)
+			_ = w.Close()
+			return b.Bytes()
+		},
 		compressionZstd: func(p []byte) []byte { return z.EncodeAll(p, nil) },
 		compressionPackBits: func(p []byte) []byte {
 			var out []byte
@@ -398,4 +406,73 @@ func TestJPEGStripsBecomeLuminance(t *testing.T) {
 func decodeErr(t testing.TB, r *Raster) error {
 	t.Helper()
 	return r.Gray8(t.Context(), make([]uint8, r.Width*r.Height))
+}
+
+// lzwEncode is a plain encoder of TIFF's own LZW.
+func lzwEncode(p []byte) []byte {
+	var out []byte
+	var acc uint64
+	have, width, next := 0, 9, lzwFirst
+	put := func(code int) {
+		acc = acc<<width | uint64(code)
+		for have += width; have >= 8; have -= 8 {
+			out = append(out, byte(acc>>(have-8)))
+		}
+	}
+	put(lzwClear)
+	table := map[string]int{}
+	code := func(s string) int {
+		if len(s) == 1 {
+			return int(s[0])
+		}
+		return table[s]
+	}
+	s := ""
+	for _, b := range p {
+		longer := s + string([]byte{b})
+		if _, ok := table[longer]; ok || len(longer) == 1 {
+			s = longer
+			continue
+		}
+		put(code(s))
+		table[longer] = next
+		if next++; next == 1<<width-1+1 && width < 12 {
+			width++
+		}
+		if next == lzwCodes-2 {
+			put(lzwClear)
+			clear(table)
+			width, next = 9, lzwFirst
+		}
+		s = string([]byte{b})
+	}
+	if s != "" {
+		put(code(s))
+	}
+	put(lzwEnd)
+	put(0) // padding
+	return out
+}
+
+func TestLZWOfEveryWidth(t *testing.T) {
+	const w, h = 400, 300
+	rng := rand.New(rand.NewPCG(8, 9))
+	pixels := make([]byte, w*h)
+	for i := range pixels { // runs and noise: long strings and full tables
+		if pixels[i] = byte(rng.Uint32() >> 29); i > w && i%700 < 350 {
+			pixels[i] = pixels[i-1]
+		}
+	}
+	fields := plain(w, h, 8)
+	fields[TagCompression] = []uint64{compressionLZW}
+	data := lzwEncode(pixels)
+	got := make([]uint8, w*h)
+	require.NoError(t, raster(t, build(binary.LittleEndian, false, fields, false, data)).Gray8(t.Context(), got))
+	require.Equal(t, pixels, got)
+	require.ErrorIs(t, decodeErr(t, raster(t, build(binary.LittleEndian, false, fields, false, data[:len(data)/2]))), ErrTruncated)
+	for range 100 { // damaged data end in an error or in wrong pixels, never elsewhere
+		bad := bytes.Clone(data)
+		bad[rng.IntN(len(bad))] ^= byte(1 + rng.IntN(255))
+		_ = raster(t, build(binary.LittleEndian, false, fields, false, bad)).Gray8(t.Context(), got)
+	}
 }

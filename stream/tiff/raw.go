@@ -61,3 +61,15 @@ func (r *Raster) Stored() (offset, length int64, ok bool) {
 	}
 	return int64(r.offsets[0]), int64(r.need(0)), true
 }
+
+// After returns the n-th image of the same layout that follows this one without a gap, as ImageJ writes stacks of
+// more than 4 GiB with a single directory. It fails when the file ends before, and for compressed images.
+func (r *Raster) After(n int) (*Raster, error) {
+	if r.compression != compressionNone || len(r.offsets) != 1 || r.planes() != 1 || n < 0 {
+		return nil, fmt.Errorf("%w: a stack in one page that is not stored in one piece; save it with a page per image", ErrUnsupported)
+	}
+	next := *r
+	next.offsets = []uint64{r.offsets[0] + uint64(n)*r.need(0)}
+	next.counts = []uint64{r.need(0)}
+	return &next, next.bounds()
+}

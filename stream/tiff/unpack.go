@@ -3,7 +3,6 @@ package tiff
 import (
 	"bufio"
 	"bytes"
-	"compress/lzw"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
-	tifflzw "golang.org/x/image/tiff/lzw"
 )
 
 // maxPacked is the longest stored chunk that is read into memory at once when the file is not; longer ones
@@ -30,6 +28,7 @@ type unpacker struct {
 	pack   packBits
 	whole  []byte // an unpacked chunk
 	luma   lumaReader
+	lzw    *lzwReader
 	fax    faxReader
 }
 
@@ -70,7 +69,7 @@ func (u *unpacker) open(r *Raster, i int, skip, length int64) error {
 
 // read returns a reader of the stored chunk and, where it stands in memory, sets raw.
 func (u *unpacker) read(r *Raster, i int, off, n int64) (io.Reader, error) {
-	if _, ok := r.page.file.r.(Bytes); !ok && n > maxPacked {
+	if _, ok := r.page.file.r.(Bytes); !ok && n > maxPacked && r.compression != compressionLZW {
 		src := io.Reader(io.NewSectionReader(r.page.file.r, off, n))
 		if r.lsbFirst {
 			src = bitReverser{src}
@@ -114,12 +113,11 @@ func (u *unpacker) codec(r *Raster, i int, packed io.Reader) error {
 	case compressionNone:
 		u.src = packed
 	case compressionLZW:
-		// TIFF 6.0 begins with a clear code, 0x80; drafts of TIFF 5 wrote the codes the other way round.
-		if len(raw) > 1 && raw[0] == 0 && raw[1]&1 == 1 && !r.lsbFirst {
-			u.src = lzw.NewReader(packed, lzw.LSB, 8)
-		} else {
-			u.src = tifflzw.NewReader(packed, tifflzw.MSB, 8)
+		if u.lzw == nil {
+			u.lzw = new(lzwReader)
 		}
+		u.lzw.reset(raw)
+		u.src = u.lzw
 	case compressionPackBits:
 		u.pack.reset(packed)
 		u.src = &u.pack

@@ -2,7 +2,9 @@ package tiff
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"sync"
 )
 
@@ -23,6 +25,12 @@ func (r *Raster) wide(ctx context.Context, dst []uint16) error {
 	}
 	step := r.interleaved()
 	colour, white := r.used() > 1, r.photometric == photometricWhiteIsZero && r.format == formatFloat
+	if r.plainFloats() {
+		big := r.bigEndian()
+		return r.decode(ctx, nil, func(_ *worker, x, y, px int, planes [][]byte) {
+			s.floats(dst[y*r.Width+x:][:px], planes[0], big)
+		})
+	}
 	return r.decode(ctx, nil, func(w *worker, x, y, px int, planes [][]byte) {
 		out := dst[y*r.Width+x:][:px]
 		var p [4][]uint16
@@ -56,11 +64,16 @@ func (r *Raster) scaling(ctx context.Context) (scaling, error) {
 	lowest, highest := math.Inf(1), math.Inf(-1)
 	var mu sync.Mutex
 	step, used := r.interleaved(), r.used()
+	plain, big := r.plainFloats(), r.bigEndian()
 	if r.planes() > 1 {
 		used = 1
 	}
 	err := r.decode(ctx, nil, func(w *worker, _, _, px int, planes [][]byte) {
 		low, high := math.Inf(1), math.Inf(-1)
+		if plain {
+			low, high = floatRange(planes[0][:4*px], big)
+			planes = nil
+		}
 		for _, row := range planes {
 			w.levels.floats = grown(w.levels.floats, px*step)
 			r.values(w.levels.floats, row, &w.levels.ints)
@@ -114,6 +127,49 @@ func (s scaling) levels(dst []uint16, values []float64, white bool) {
 		dst[i] = uint16(level)
 		if white {
 			dst[i] = 65535 - dst[i]
+		}
+	}
+}
+
+// plainFloats reports the common case of 32-bit floats in one channel, which has loops of its own.
+func (r *Raster) plainFloats() bool {
+	return r.format == formatFloat && r.depth == 32 && r.interleaved() == 1 && r.used() == 1 && r.photometric != photometricWhiteIsZero
+}
+
+// floatRange returns the smallest and the largest finite value of a row.
+func floatRange(row []byte, big bool) (low, high float64) {
+	lowest, highest := float32(math.Inf(1)), float32(math.Inf(-1))
+	for ; len(row) >= 4; row = row[4:] {
+		u := binary.LittleEndian.Uint32(row)
+		if big {
+			u = bits.ReverseBytes32(u)
+		}
+		if u>>23&0xff == 0xff { // not finite
+			continue
+		}
+		v := math.Float32frombits(u)
+		lowest, highest = min(lowest, v), max(highest, v)
+	}
+	return float64(lowest), float64(highest)
+}
+
+// floats maps a row of 32-bit floats.
+func (s scaling) floats(dst []uint16, row []byte, big bool) {
+	row = row[:4*len(dst)]
+	for i := range dst {
+		u := binary.LittleEndian.Uint32(row[4*i : 4*i+4])
+		if big {
+			u = bits.ReverseBytes32(u)
+		}
+		v := math.Float32frombits(u)
+		level := (float64(v)-s.low)*s.factor + 0.5
+		switch {
+		case level > 0 && level < 65535:
+			dst[i] = uint16(level)
+		case level >= 65535 || v > math.MaxFloat32:
+			dst[i] = 65535
+		default: // NaN, too
+			dst[i] = 0
 		}
 	}
 }
