@@ -67,7 +67,7 @@ func (d *Decoder) frame(ctx context.Context, path string, page int) (*stream.Fra
 	var hash *hashing
 	if sum == "" {
 		if page == 0 {
-			src.fits()
+			src.reserve()
 		}
 		hash = src.hash()
 	}

@@ -18,7 +18,7 @@ func Labels(path string) (labels []int32, width, height int, err error) {
 	src, err := open(path)
 	if err == nil {
 		defer src.close()
-		if src.fits() {
+		if src.reserve() {
 			err = src.load()
 		}
 	}

@@ -106,6 +106,12 @@ func TestImagesAreWaitedForWhereTheirKindComesWithASidecar(t *testing.T) {
 
 	pictured := Sidecars{Panel: func(f *stream.Frame) bool { return f.Width == 80 }}
 	require.True(t, pictured.Awaited(put("1.tif", plain, 0)), "an instrument's picture without metadata")
+	looks := 0
+	pictured = Sidecars{Panel: func(*stream.Frame) bool { looks++; return false }}
+	for range 9 {
+		require.False(t, pictured.Awaited(filepath.Join(dir, "1.tif")))
+	}
+	require.Equal(t, maxLooks, looks, "images without a bar are not looked at for ever")
 
 	put("1.txt", []byte("a note"), time.Hour)
 	s = Sidecars{}

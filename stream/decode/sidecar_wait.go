@@ -18,6 +18,8 @@ const (
 	neighboursFor = 10 * time.Second       // until a folder without sidecars is looked at again
 	maxNeighbours = 5000                   // names of a folder that are looked at
 	maxMisses     = 3                      // in a row, until images of a kind are no longer held up
+	maxLooks      = 3                      // at images of a kind for a data bar that was not there
+	maxLookBytes  = 8 << 20                // of an image that is decoded for that: it holds up the source
 )
 
 // Sidecars tells which images are worth waiting for the file beside them. An image is, when its own content
@@ -39,6 +41,7 @@ var _ stream.Sidecars = (*Sidecars)(nil)
 type sidecarHabit struct {
 	seen   bool
 	misses int // in a row
+	looks  int // for a data bar, in vain
 }
 
 // Awaited reports whether an image that is complete should wait for its sidecar: it is not there, or still
@@ -61,13 +64,16 @@ func (s *Sidecars) Awaited(path string) bool {
 	case named:
 		return true
 	}
-	return s.usual(path, kind) || s.panel(path)
+	return s.usual(path, kind) || s.panel(path, kind)
 }
 
-// panel decodes an image for Panel. Large ones are not looked at: that would hold up the source.
-func (s *Sidecars) panel(path string) bool {
-	const largest = 32 << 20 // bytes
-	if info, err := os.Stat(path); s.Panel == nil || err != nil || info.Size() > largest {
+// panel decodes the first images of a kind for Panel.
+func (s *Sidecars) panel(path, kind string) bool {
+	s.mu.Lock()
+	looks := s.habit(kind).looks
+	s.mu.Unlock()
+	info, err := os.Stat(path)
+	if s.Panel == nil || looks >= maxLooks || err != nil || info.Size() > maxLookBytes {
 		return false
 	}
 	f, err := File(context.Background(), path)
@@ -75,7 +81,13 @@ func (s *Sidecars) panel(path string) bool {
 		return false
 	}
 	defer f.Release()
-	return s.Panel(f)
+	if s.Panel(f) {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.habit(kind).looks++
+	return false
 }
 
 // Missed is told of an image whose sidecar did not come in time.

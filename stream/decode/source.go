@@ -73,8 +73,8 @@ func (s *source) begin() error {
 
 func (s *source) format() format { return sniff(s.head, s.size) }
 
-// fits reports whether the file is read into memory as a whole, and then makes room for it.
-func (s *source) fits() bool {
+// reserve makes room for the file when it is to be read into memory as a whole, and reports whether it is.
+func (s *source) reserve() bool {
 	if s.size > maxInMemory {
 		return false
 	}
