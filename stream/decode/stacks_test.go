@@ -152,6 +152,30 @@ func TestOlympusSISDirectory(t *testing.T) {
 		[]any{f.Meta.Vendor, f.Meta.NmPerPx, f.Meta.NmPerPxY, f.Meta.AcquiredAt.Format("2006-01-02 15:04")})
 }
 
+func TestPagesTooSmallToAnalyseAreThumbnails(t *testing.T) {
+	big, small := stackTIFF(70, 66, []byte{1}), stackTIFF(40, 30, []byte{2})
+	le := binary.LittleEndian
+	// The small file's directory becomes the big one's next, its offsets moved.
+	shift := uint32(len(big))
+	dir := le.Uint32(small[4:])
+	entry := dir + 2
+	for range le.Uint16(small[dir:]) {
+		if id := le.Uint16(small[entry:]); id == 270 || id == 273 {
+			le.PutUint32(small[entry+8:], le.Uint32(small[entry+8:])+shift)
+		}
+		entry += 12
+	}
+	le.PutUint32(big[len(big)-4:], dir+shift)
+	path := write(t, "a.tif", append(big, small...))
+	require.NoError(t, Complete(path))
+	n, err := Frames(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = Frames(write(t, "b.tif", stackTIFF(40, 30, []byte{1, 2})))
+	require.NoError(t, err)
+	require.Equal(t, 2, n, "nothing else is there")
+}
+
 func TestImageJStacksOfOneDirectoryAreStacks(t *testing.T) {
 	const text = "ImageJ=1.54\nimages=3\nslices=3\nunit=nm\n"
 	one := stackTIFF(70, 66, []byte{1}, text)

@@ -25,7 +25,7 @@ func openTIFF(s *source) (picture, error) {
 			return nil, remedied(err)
 		}
 	}
-	t := &tiffPicture{src: s, pages: s.tiff.Frames()}
+	t := &tiffPicture{src: s, pages: large(s.tiff.Frames())}
 	if len(t.pages) == 1 {
 		t.behind = imageJSlices(t.pages[0]) - 1
 	}
@@ -33,6 +33,22 @@ func openTIFF(s *source) (picture, error) {
 }
 
 func (t *tiffPicture) frames() int { return len(t.pages) + t.behind }
+
+// large leaves out pages that are too small to be analysed where others are not: thumbnails without a mark.
+func large(pages []*tiff.Page) []*tiff.Page {
+	var out []*tiff.Page
+	for _, p := range pages {
+		w, _ := p.Uint(tiff.TagImageWidth, MinSide)
+		h, _ := p.Uint(tiff.TagImageLength, MinSide)
+		if w >= MinSide && h >= MinSide {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return pages
+	}
+	return out
+}
 
 // imageJSlices counts the images in a file whose single directory stands for a stack, 1 in others.
 func imageJSlices(p *tiff.Page) int {
