@@ -65,15 +65,46 @@ func (s *search) look(l textLine, pad float64) []reading {
 }
 
 // alone tells whether a label begins its word: with a digit's width more of what is before it, as the 6 before the
-// 8 of "6.8 mm", it still reads the same.
+// 8 of "6.8 mm", it still reads the same. The edge of a plate before it, much taller than a digit, is no character.
 func (s *search) alone(l textLine, want Label) bool {
-	l.x0 -= int(0.9 * l.size())
-	for _, r := range s.look(l, 0.35) {
+	const pad = 0.35
+	h := l.size()
+	first := l.x0 - int((0.9+pad)*h)
+	x0 := max(first, s.p.barrier(l, first)) + int(pad*h)
+	if x0 >= l.x0 {
+		return true
+	}
+	l.x0 = x0
+	for _, r := range s.look(l, pad) {
 		if math.Abs(r.Nanometres()/want.Nanometres()-1) < 1e-9 {
 			return r.p >= minAlone
 		}
 	}
 	return false
+}
+
+// barrier is the column behind the last upright edge in columns first.. before a line that is half as high again as its
+// digits; first where there is none.
+func (p *plane) barrier(l textLine, first int) int {
+	h := l.size()
+	y0, y1 := max(0, int(l.top-0.25*h)), min(p.h, int(l.base+0.25*h))
+	if y1-y0 < int(1.3*h) { // no room to tell
+		return first
+	}
+	for x := l.x0 - 2; x > max(first, 1); x-- {
+		steps, sign := 0, 0
+		for y := y0; y < y1; y++ {
+			if d := int(p.pix[y*p.w+x+1]) - int(p.pix[y*p.w+x-1]); d > 40 {
+				steps, sign = steps+1, sign+1
+			} else if d < -40 {
+				steps, sign = steps+1, sign-1
+			}
+		}
+		if 10*steps >= 9*(y1-y0) && max(sign, -sign) == steps {
+			return x + 2
+		}
+	}
+	return first
 }
 
 // digit is the largest probability of a digit in any column.

@@ -132,5 +132,30 @@ func drawings(t *testing.T) []drawn {
 	c.rect(60, 460, 260, 468, 240)
 	c.text("2,5 um", 110, 448, 28, goregular.TTF, 240)
 	add("decimal comma", c, 60, 260, 2500, StyleSolid)
+
+	c = newCanvas(t, 640, 480, 110, 8, 12)
+	c.rect(400, 420, 520, 428, 255)
+	c.text("20 nm", 415, 462, 34, gobold.TTF, 10)
+	add("dark text below a bright bar", c, 400, 520, 20, StyleSolid)
+
+	c = newCanvas(t, 640, 480, 160, 6, 13)
+	c.rect(60, 440, 90, 443, 20)
+	c.text("20 nm", 58, 428, 36, gomono.TTF, 20)
+	add("a bar hardly longer than its text is high", c, 60, 90, 20, StyleSolid)
+
+	c = newCanvas(t, 900, 600, 90, 4, 14)
+	for k := range rulerMarks {
+		c.rect(300+40*k, 560, 304+40*k, 572, 230)
+	}
+	c.rect(455, 540, 480, 590, 235) // a particle in front of one mark
+	c.text("2.00 µm", 600, 595, 22, goregular.TTF, 230)
+	add("ruler with a hidden mark", c, 302, 702, 2000, StyleTicks)
+
+	c = newCanvas(t, 700, 500, 90, 10, 15)
+	c.rect(400, 420, 660, 490, 255)
+	c.rect(470, 435, 570, 447, 0)
+	c.text("200 nm", 418, 482, 30, gobold.TTF, 0)
+	c.rect(400, 420, 408, 490, 0) // the plate's frame, as high as no digit
+	add("a plate's edge before the text", c, 470, 570, 200, StyleSolid)
 	return out
 }

@@ -27,15 +27,16 @@ type run struct{ y, x0, x1, sum int }
 
 // findEdges returns the boundaries of at least minBar columns whose step is about the one given or more.
 func findEdges(p *plane, step int) []edge {
-	var out []edge
-	for _, sign := range []int{1, -1} {
+	var both [2][]edge
+	parallel(2, func(k int) {
+		sign := 1 - 2*k
 		var runs []run
 		for y := 1; y+1 < p.h && len(runs) < maxEdges; y++ {
 			runs = rowRuns(runs, p.row(y-1), p.row(y+1), y, sign, step, p.minBar)
 		}
-		out = append(out, mergeRuns(runs, sign)...)
-	}
-	return out
+		both[k] = mergeRuns(runs, sign)
+	})
+	return append(both[0], both[1]...)
 }
 
 // rowRuns appends the maximal scoring stretches of sign*(below-above).

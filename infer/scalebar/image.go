@@ -37,6 +37,7 @@ type plane struct {
 	w, h   int
 	pix    []uint8
 	minBar int
+	panel  bool // bars and text are drawn in the same ink
 }
 
 func (p *plane) row(y int) []uint8 { return p.pix[y*p.w : (y+1)*p.w] }

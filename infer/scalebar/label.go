@@ -53,7 +53,7 @@ func ParseLabel(s string) (Label, bool) {
 		return Label{}, false
 	}
 	value, ok := parseNumber(num)
-	if !ok || !roundNumber(value) {
+	if !ok || !roundNumber(value) || value >= 1000 && !decade(value) {
 		return Label{}, false
 	}
 	l := Label{Text: num + " " + shown(unit), Value: value, Unit: unit}
@@ -109,6 +109,12 @@ func roundNumber(v float64) bool {
 	return false
 }
 
+// decade tells whether a number is 1, 2 or 5 times a power of ten, as those are that take four digits.
+func decade(v float64) bool {
+	m := v / math.Pow(10, math.Floor(math.Log10(v)+1e-9))
+	return math.Abs(m-1) < 1e-6 || math.Abs(m-2) < 1e-6 || math.Abs(m-5) < 1e-6
+}
+
 // viable tells whether s can be continued to, or is, a string of the grammar.
 func viable(s string) bool {
 	cut := strings.IndexFunc(s, func(r rune) bool { return r != '.' && r != ',' && (r < '0' || r > '9') })
@@ -130,11 +136,9 @@ func viable(s string) bool {
 
 // hyp is a prefix of the decoder: log probabilities that it ends in a blank and that it does not.
 type hyp struct {
-	text         string
-	blank, glyph float64
+	text                string
+	blank, glyph, total float64
 }
-
-func (h hyp) total() float64 { return logAdd(h.blank, h.glyph) }
 
 // reading is a label with its probability.
 type reading struct {
@@ -146,6 +150,7 @@ type reading struct {
 const (
 	beamWidth   = 12
 	minGlyphLog = -9
+	maxBehind   = 12 // log probability behind the best prefix at which one is given up
 	sureBlank   = -1e-4
 )
 
@@ -154,12 +159,12 @@ const (
 // Spellings of one length ("1.0 um", "1 um") add up.
 func decode(rows [][]float32) []reading {
 	ninf := math.Inf(-1)
-	beam := []hyp{{"", 0, ninf}}
+	beam := []hyp{{"", 0, ninf, 0}}
 	next := map[string]*hyp{}
 	at := func(s string) *hyp {
 		h := next[s]
 		if h == nil {
-			h = &hyp{s, ninf, ninf}
+			h = &hyp{s, ninf, ninf, ninf}
 			next[s] = h
 		}
 		return h
@@ -167,13 +172,14 @@ func decode(rows [][]float32) []reading {
 	for _, row := range rows {
 		if row[0] > sureBlank { // as good as certain: no character here
 			for k, b := range beam {
-				beam[k] = hyp{b.text, b.total() + float64(row[0]), ninf}
+				p := b.total + float64(row[0])
+				beam[k] = hyp{b.text, p, ninf, p}
 			}
 			continue
 		}
 		clear(next)
 		for _, b := range beam {
-			total := b.total()
+			total := b.total
 			same := at(b.text)
 			same.blank = logAdd(same.blank, total+float64(row[0]))
 			var last byte
@@ -199,11 +205,18 @@ func decode(rows [][]float32) []reading {
 			}
 		}
 		beam = beam[:0]
+		best := ninf
 		for _, h := range next {
-			beam = append(beam, *h)
+			h.total = logAdd(h.blank, h.glyph)
+			best = max(best, h.total)
+		}
+		for _, h := range next {
+			if h.total > best-maxBehind {
+				beam = append(beam, *h)
+			}
 		}
 		slices.SortFunc(beam, func(a, b hyp) int {
-			return cmp.Or(cmp.Compare(b.total(), a.total()), cmp.Compare(a.text, b.text))
+			return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.text, b.text))
 		})
 		beam = beam[:min(len(beam), beamWidth)]
 	}
@@ -213,7 +226,7 @@ func decode(rows [][]float32) []reading {
 		if !ok {
 			continue
 		}
-		p := math.Exp(h.total())
+		p := math.Exp(h.total)
 		k := slices.IndexFunc(out, func(r reading) bool { return math.Abs(r.Nanometres()/l.Nanometres()-1) < 1e-9 })
 		if k >= 0 {
 			out[k].p += p

@@ -14,7 +14,12 @@ const maxBigGlyphs = 500
 
 // group chains glyphs whose gaps are below gap times their height, left to right.
 func group(glyphs []box, gap float64) []textLine {
-	big := slices.DeleteFunc(slices.Clone(glyphs), func(b box) bool { return b.h() < minGlyphPx })
+	least := minLowerPx
+	big := slices.DeleteFunc(slices.Clone(glyphs), func(b box) bool { return b.h() < least })
+	if len(big) > maxBigGlyphs {
+		least = minGlyphPx
+		big = slices.DeleteFunc(big, func(b box) bool { return b.h() < least })
+	}
 	if len(big) > maxBigGlyphs {
 		return nil
 	}

@@ -24,7 +24,7 @@ func ReadRows(img Image, y0, y1 int, panel bool) (Result, error) {
 	}
 	p, f := part.work()
 	if panel {
-		p.minBar = minPanelBarPx
+		p.minBar, p.panel = minPanelBarPx, true
 	}
 	r, err := part.read(p, f, func(c *candidate) bool {
 		if panel && c.length() > maxPanelBarShare*float64(p.w) {

@@ -20,59 +20,64 @@ type mark struct{ x, level float64 }
 type ruler struct {
 	x0, x1 float64
 	y0, y1 int
-	bright bool
 }
 
 // findRulers finds rows of eleven equidistant marks, bright or dark.
 func findRulers(p *plane) []candidate {
-	var out []candidate
-	line := make([]uint8, p.w)
+	var both [2][]candidate
+	parallel(2, func(k int) { both[k] = rulersOf(p, k == 0) })
+	out := append(both[0], both[1]...)
+	return out[:min(len(out), 4)]
+}
+
+// rulersOf finds those of bright or of dark marks.
+func rulersOf(p *plane, bright bool) []candidate {
+	var open, done []ruler
 	var marks []mark
-	for _, bright := range []bool{true, false} {
-		var open, done []ruler
-		for y := range p.h {
-			row := p.row(y)
-			if !bright {
-				for x, v := range row {
-					line[x] = 255 - v
-				}
-				row = line
+	line := make([]uint8, p.w)
+	for y := range p.h {
+		row := p.row(y)
+		if !bright {
+			for x, v := range row {
+				line[x] = 255 - v
 			}
-			marks = rowMarks(marks[:0], row)
-			for _, r := range equidistant(marks) {
-				k := slices.IndexFunc(open, func(o ruler) bool {
-					return o.y1 == y && math.Abs(o.x0-r.x0) < 2 && math.Abs(o.x1-r.x1) < 2
-				})
-				if k < 0 {
-					r.y0, r.y1, r.bright = y, y+1, bright
-					open = append(open, r)
-					continue
-				}
-				n := float64(open[k].y1 - open[k].y0)
-				open[k].x0 += (r.x0 - open[k].x0) / (n + 1)
-				open[k].x1 += (r.x1 - open[k].x1) / (n + 1)
-				open[k].y1 = y + 1
-			}
-			open = slices.DeleteFunc(open, func(o ruler) bool {
-				if o.y1 <= y {
-					done = append(done, o)
-					return true
-				}
-				return false
-			})
+			row = line
 		}
-		for _, r := range append(done, open...) {
-			if r.y1-r.y0 < 2 {
+		marks = rowMarks(marks[:0], row)
+		for _, r := range equidistant(marks) {
+			k := slices.IndexFunc(open, func(o ruler) bool {
+				return o.y1 == y && math.Abs(o.x0-r.x0) < 2 && math.Abs(o.x1-r.x1) < 2
+			})
+			if k < 0 {
+				r.y0, r.y1 = y, y+1
+				open = append(open, r)
 				continue
 			}
-			c := candidate{x0: r.x0, x1: r.x1, y0: float64(r.y0), y1: float64(r.y1), level: 255, quality: 0.95, style: StyleTicks}
-			if !bright {
-				c.level, c.back = 0, 255
-			}
-			out = append(out, c)
+			n := float64(open[k].y1 - open[k].y0)
+			open[k].x0 += (r.x0 - open[k].x0) / (n + 1)
+			open[k].x1 += (r.x1 - open[k].x1) / (n + 1)
+			open[k].y1 = y + 1
 		}
+		open = slices.DeleteFunc(open, func(o ruler) bool {
+			if o.y1 <= y {
+				done = append(done, o)
+				return true
+			}
+			return false
+		})
 	}
-	return out[:min(len(out), 4)]
+	var out []candidate
+	for _, r := range append(done, open...) {
+		if r.y1-r.y0 < 2 {
+			continue
+		}
+		c := candidate{x0: r.x0, x1: r.x1, y0: float64(r.y0), y1: float64(r.y1), level: 255, quality: 0.95, style: StyleTicks}
+		if !bright {
+			c.level, c.back = 0, 255
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // rowMarks appends the narrow peaks of a row.
@@ -118,39 +123,91 @@ func rowMarks(out []mark, row []uint8) []mark {
 	return out
 }
 
-// equidistant finds runs of exactly eleven marks of equal height and spacing. Weaker marks between them, from
-// the image behind a ruler, are left out.
-func equidistant(all []mark) []ruler {
-	if len(all) < rulerMarks {
+// Rulers in part: marks that may be missing, because something bright lies behind them, and strong marks of the image
+// that may stand between them. Strokes of text are closer to one another.
+const (
+	maxMissingMarks  = 2
+	maxOtherMarks    = 2
+	minPartPitch     = 12.0
+	weakMark         = 0.45 // of the ruler's median mark
+	minPartMarkLevel = 0.7
+)
+
+// equidistant finds runs of eleven marks of about equal height and equal spacing, no more and hardly fewer. Weaker
+// marks between them, from the image behind a ruler, do not count.
+func equidistant(m []mark) []ruler {
+	const least = rulerMarks - maxMissingMarks
+	if len(m) < least {
 		return nil
 	}
-	top := 0.0
-	for _, m := range all {
-		top = max(top, m.level)
-	}
-	m := make([]mark, 0, len(all))
-	for _, k := range all {
-		if k.level >= 0.6*top {
-			m = append(m, k)
+	if len(m) > rulerMarks { // noise has many marks, but low ones
+		levels := make([]float64, len(m))
+		for k := range m {
+			levels[k] = m[k].level
 		}
+		slices.Sort(levels)
+		weak := weakMark * levels[len(levels)-least]
+		m = slices.DeleteFunc(slices.Clone(m), func(k mark) bool { return k.level < weak })
 	}
 	var out []ruler
-	for i := 0; i+rulerMarks <= len(m); i++ {
-		pitch := (m[i+rulerMarks-1].x - m[i].x) / (rulerMarks - 1)
-		if pitch < minRulerPitch {
-			continue
-		}
-		tol := max(1.1, 0.07*pitch)
-		ok := true
-		for k := 1; ok && k < rulerMarks; k++ {
-			ok = math.Abs(m[i+k].x-m[i].x-float64(k)*pitch) <= tol
-		}
-		more := func(x float64) bool {
-			return slices.ContainsFunc(m, func(k mark) bool { return math.Abs(k.x-x) <= tol })
-		}
-		if ok && !more(m[i].x-pitch) && !more(m[i+rulerMarks-1].x+pitch) {
-			out = append(out, ruler{x0: m[i].x, x1: m[i+rulerMarks-1].x})
+	for i := range m {
+		for last := i + rulerMarks - 1 - maxMissingMarks; last < min(len(m), i+rulerMarks+maxOtherMarks+2); last++ {
+			if m[last].x-m[i].x >= (rulerMarks-1)*minRulerPitch && isRuler(m, i, last) {
+				out = append(out, ruler{x0: m[i].x, x1: m[last].x})
+			}
 		}
 	}
 	return out
+}
+
+// isRuler tells whether marks i and last are the first and the last of a ruler.
+func isRuler(m []mark, i, last int) bool {
+	pitch := (m[last].x - m[i].x) / (rulerMarks - 1)
+	tol := max(1.1, 0.07*pitch)
+	if math.Abs(m[i+1].x-m[i].x-pitch) > tol && math.Abs(m[last].x-m[last-1].x-pitch) > tol {
+		return false // one end at least is regular: the quickest look
+	}
+	// The marks in order and the places of the ruler's, side by side.
+	var levels [rulerMarks]float64
+	n, found := i, 0
+	for k := range rulerMarks {
+		x := m[i].x + float64(k)*pitch
+		for n <= last && m[n].x < x-tol {
+			n++
+		}
+		if n <= last && m[n].x <= x+tol {
+			levels[found] = m[n].level
+			found++
+			n++
+		} else if k+1-found > maxMissingMarks {
+			return false
+		}
+	}
+	typical := median(levels[:found])
+	strong := 0
+	for _, k := range m[i : last+1] {
+		if k.level >= weakMark*typical {
+			strong++
+		}
+	}
+	if m[i].level < weakMark*typical || m[last].level < weakMark*typical || strong-found > maxOtherMarks {
+		return false
+	}
+	if found < rulerMarks { // a ruler in part must look all the more like one
+		if pitch < minPartPitch {
+			return false
+		}
+		for _, l := range levels[:found] {
+			if l < minPartMarkLevel*typical || l > typical/minPartMarkLevel {
+				return false
+			}
+		}
+	}
+	for n := range m { // no more beyond
+		d := min(math.Abs(m[n].x-m[i].x+pitch), math.Abs(m[n].x-m[last].x-pitch))
+		if d <= tol && m[n].level >= weakMark*typical {
+			return false
+		}
+	}
+	return true
 }

@@ -40,7 +40,7 @@ func (s *search) collect(cands []candidate) []textLine {
 			if kind == maskKinds-1 && c.quality < 0.5 || s.tries >= maxTextTries {
 				break
 			}
-			found := s.lines(c, kind)
+			found := s.lines(c, kind, k < firstCandidates)
 			lines = append(lines, found...)
 			for _, l := range found {
 				for _, m := range s.match(nil, c, l) {
@@ -58,10 +58,13 @@ func (s *search) collect(cands []candidate) []textLine {
 	return lines
 }
 
-// lines finds the lines beside one candidate that read as a label.
-func (s *search) lines(c *candidate, kind int) []textLine {
+// lines finds the lines beside one candidate that read as a label, further away where the candidate is likely a bar.
+func (s *search) lines(c *candidate, kind int, likely bool) []textLine {
 	p := s.p
-	wx := max(0.5*c.length(), min(0.3*float64(p.w), 320), 100)
+	wx := max(0.5*c.length(), min(0.4*float64(p.w), 400), 100)
+	if !likely {
+		wx = max(0.5*c.length(), min(0.25*float64(p.w), 250), 100)
+	}
 	wy := max(60, min(0.17*float64(p.h), 160))
 	win := box{int(c.x0 - wx), int(c.y0 - wy), int(c.x1 + wx), int(c.y1 + wy)}
 	hide := []box{c.covers()}
@@ -107,19 +110,38 @@ func (s *search) readAll(lines []textLine) {
 	}
 }
 
+// minBarToLabel is how short a bar that is hardly one may be beside its label, as a share of the label's width.
+const minBarToLabel = 0.33
+
+// stroke tells whether a candidate is a stroke of a glyph: short, and within a line of text much higher than it.
+func (s *search) stroke(c *candidate) bool {
+	return slices.ContainsFunc(s.seen, func(l textLine) bool {
+		return l.bright == c.bright() && l.glyphs > 1 && c.length() < 2.2*l.size() && 2.5*(c.y1-c.y0) < l.size() &&
+			c.x0 > float64(l.x0)-2 && c.x1 < float64(l.x1)+2 && c.y0 > l.top-1.5 && c.y1 < l.base+1.5
+	})
+}
+
 // match appends what a line says if it is the candidate's label.
 func (s *search) match(out []match, c *candidate, l textLine) []match {
 	near := c.nearness(l)
 	if near < 0.05 {
 		return out
 	}
-	if whole, ok := s.p.across(c, l); ok {
+	if whole, ok, cut := s.p.across(c, l); cut {
+		return out
+	} else if ok {
 		c, near = &whole, 1
 	} else if c.x0 < 1.5 || c.x1 > float64(s.p.w)-1.5 {
 		near *= 0.6 // a panel's border rather than a bar
 	}
 	if c.bright() != l.bright {
+		if s.p.panel {
+			return out
+		}
 		near *= 0.8
+	}
+	if s.stroke(c) || c.style == StyleSolid && c.length() < minBarToLabel*float64(l.w()) && c.quality < 0.7 {
+		return out
 	}
 	for _, r := range s.cache[l] {
 		if r.p > 0.02 {
@@ -142,7 +164,7 @@ func (c *candidate) nearness(l textLine) float64 {
 	if c.y1-c.y0 > maxInsideThick*h && mid > c.y0 && mid < c.y1 {
 		return 0 // the plate that the text stands on
 	}
-	if mid := (c.y0 + c.y1) / 2; gapX == 0 && mid > l.top-1 && mid < l.base+1 || c.length() < 1.2*h {
+	if mid := (c.y0 + c.y1) / 2; gapX == 0 && mid > l.top-1 && mid < l.base+1 || c.length() < 1.2*h && gapY < 0.1*h || c.length() < 0.9*h {
 		return 0 // a stroke of the text itself
 	}
 	if gapX > 0 && gapY == 0 && mid > c.y0-h && mid < c.y1+h { // beside

@@ -28,14 +28,15 @@ func (l textLine) size() float64 { return l.base - l.top }
 // Text sizes searched, px of the plane: height of the digits.
 const (
 	minGlyphPx = 5
+	minLowerPx = 4 // of letters without ascenders
 	maxGlyphPx = 110
 	minDotPx   = 2
 )
 
 // maskKinds are the ways to tell text from ground, the likeliest first: thresholds between the ground's and the
 // bar's grey level, then the one that splits the window's grey levels best, with text like the bar and unlike it,
-// then what is thin.
-const maskKinds = 6
+// then between the ground and what differs from it most on the other side than the bar, then what is thin.
+const maskKinds = 7
 
 // findLines groups what is darker or brighter than a threshold within win into lines of text. Pixels of hide
 // count as background. Near-identical lines are kept once.
@@ -53,6 +54,12 @@ func (p *plane) findLines(win box, hide []box, level, back float64, kind int) []
 		threshold = p.otsu(win)
 	case 4:
 		threshold, bright = p.otsu(win), !bright
+	case 5:
+		other := p.extreme(win, !bright)
+		if math.Abs(other-back) < minOtherInk {
+			return nil
+		}
+		threshold, bright = (other+back)/2, !bright
 	default:
 		return p.thinLines(win, hide, bright)
 	}
@@ -113,6 +120,30 @@ func (l textLine) among(known []textLine, tol float64) bool {
 	return false
 }
 
+// minOtherInk is how far text that is unlike the bar must be from the ground, grey levels.
+const minOtherInk = 25
+
+// extreme is the level of the window's brightest or darkest pixels, one in a hundred.
+func (p *plane) extreme(win box, bright bool) float64 {
+	var hist [256]int
+	for y := win.y0; y < win.y1; y++ {
+		for _, v := range p.row(y)[win.x0:win.x1] {
+			hist[v]++
+		}
+	}
+	n := 0
+	for k := range hist {
+		v := k
+		if bright {
+			v = 255 - k
+		}
+		if n += hist[v]; 100*n >= win.w()*win.h() {
+			return float64(v)
+		}
+	}
+	return 0
+}
+
 // otsu is the threshold that separates the window's grey levels best.
 func (p *plane) otsu(win box) float64 {
 	var hist [256]int
@@ -164,26 +195,39 @@ func (p *plane) glyphs(win box, hide []box, threshold uint8, bright bool) []box 
 		}
 	}
 	var out []box
-	var stack []int
-	steps := [8]int{-pw - 1, -pw, -pw + 1, -1, 1, pw - 1, pw, pw + 1}
+	type stretch struct{ x0, x1, y int } // of set pixels in one row
+	var stack []stretch
+	take := func(x, y int) { // takes the stretch that holds a set pixel out of the mask
+		row := mask[y*pw : (y+1)*pw]
+		x0, x1 := x, x
+		for row[x0-1] != 0 {
+			x0--
+		}
+		for row[x1] != 0 {
+			x1++
+		}
+		clear(row[x0:x1])
+		stack = append(stack, stretch{x0, x1, y})
+	}
 	for at, m := range mask {
 		if m == 0 {
 			continue
 		}
 		b := box{pw, h + 2, 0, 0}
 		n := 0
-		mask[at] = 0
-		stack = append(stack[:0], at)
+		stack = stack[:0]
+		take(at%pw, at/pw)
 		for len(stack) > 0 {
-			k := stack[len(stack)-1]
+			s := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
-			x, y := k%pw, k/pw
-			b = b.union(box{x, y, x + 1, y + 1})
-			n++
-			for _, s := range steps {
-				if mask[k+s] != 0 {
-					mask[k+s] = 0
-					stack = append(stack, k+s)
+			b = b.union(box{s.x0, s.y, s.x1, s.y + 1})
+			n += s.x1 - s.x0
+			for _, y := range [2]int{s.y - 1, s.y + 1} {
+				row := mask[y*pw : (y+1)*pw]
+				for x := s.x0 - 1; x <= s.x1; x++ {
+					if row[x] != 0 {
+						take(x, y)
+					}
 				}
 			}
 		}
