@@ -22,12 +22,26 @@ type dmPicture struct {
 // dmType says how a DataType of DigitalMicrograph is stored.
 func dmType(t int) (raw tiff.Raw, ok bool) {
 	switch t {
-	case 1, 7, 9, 39:
-		return tiff.Raw{Bits: map[int]int{1: 16, 7: 32, 9: 8, 39: 64}[t], Signed: true}, true
-	case 6, 10, 11, 14, 40:
-		return tiff.Raw{Bits: map[int]int{6: 8, 10: 16, 11: 32, 14: 8, 40: 64}[t]}, true
-	case 2, 12:
-		return tiff.Raw{Bits: map[int]int{2: 32, 12: 64}[t], Float: true}, true
+	case 6, 14: // 14 is a mask
+		return tiff.Raw{Bits: 8}, true
+	case 9:
+		return tiff.Raw{Bits: 8, Signed: true}, true
+	case 10:
+		return tiff.Raw{Bits: 16}, true
+	case 1:
+		return tiff.Raw{Bits: 16, Signed: true}, true
+	case 11:
+		return tiff.Raw{Bits: 32}, true
+	case 7:
+		return tiff.Raw{Bits: 32, Signed: true}, true
+	case 2:
+		return tiff.Raw{Bits: 32, Float: true}, true
+	case 40:
+		return tiff.Raw{Bits: 64}, true
+	case 39:
+		return tiff.Raw{Bits: 64, Signed: true}, true
+	case 12:
+		return tiff.Raw{Bits: 64, Float: true}, true
 	}
 	return tiff.Raw{}, false
 }

@@ -45,6 +45,7 @@ func pack(order binary.AppendByteOrder, bitsPer int, samples []uint64) []byte {
 // the package documentation promises.
 func TestIntegersOfEveryDepthBecomeTheirLevels(t *testing.T) {
 	const w, h = 13, 5
+	deflate := codecs(t)[compressionDeflate]
 	rng := rand.New(rand.NewPCG(7, 7))
 	for depth := 1; depth <= 64; depth++ {
 		mask := uint64(math.MaxUint64) >> (64 - depth)
@@ -68,7 +69,11 @@ func TestIntegersOfEveryDepthBecomeTheirLevels(t *testing.T) {
 				for _, white := range []uint64{0, 1} {
 					fields := plain(w, h, uint64(depth))
 					fields[TagPredictor], fields[TagPhotometric] = []uint64{predictor}, []uint64{white}
-					r := raster(t, build(order, false, fields, false, data))
+					stored := data
+					if predictor == 2 {
+						fields[TagCompression], stored = []uint64{compressionDeflate}, deflate(data)
+					}
+					r := raster(t, build(order, false, fields, false, stored))
 					name := fmt.Sprintf("%d bits, predictor %d, photometric %d", depth, predictor, white)
 					got := grey(t, r)
 					for i, v := range values {
@@ -81,6 +86,12 @@ func TestIntegersOfEveryDepthBecomeTheirLevels(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestPredictorsOfUncompressedBytesAreIgnoredAsEverywhere(t *testing.T) {
+	fields := plain(3, 1, 8)
+	fields[TagPredictor] = []uint64{2}
+	require.Equal(t, []uint16{10, 20, 30}, grey(t, raster(t, build(binary.LittleEndian, false, fields, false, []byte{10, 20, 30}))))
 }
 
 // level is what an unsigned integer becomes.

@@ -137,7 +137,13 @@ func (r *Raster) coding() error {
 		return err
 	}
 	switch r.compression {
-	case compressionNone, compressionPackBits, compressionLZW, compressionDeflate, compressionDeflateOld,
+	case compressionNone, compressionPackBits:
+		// libtiff, and with it every viewer, takes no notice of a predictor here. Depths that it does not read
+		// are written with one by others.
+		if r.Bits == 8 || r.Bits == 16 || r.Bits == 32 || r.Bits == 64 {
+			r.predictor = 1
+		}
+	case compressionLZW, compressionDeflate, compressionDeflateOld,
 		compressionZstd, compressionZstdOld:
 	case compressionRLE, compressionRLEW, compressionFax3, compressionFax4:
 		r.predictor = 1
