@@ -18,9 +18,9 @@ func (b *builder) fibsemDescription(p *tiff.Page) {
 	}
 }
 
-// description reads what general software writes into ImageDescription about frame i of the file: ImageJ
+// description reads what general software writes into ImageDescription about a directory of the file: ImageJ
 // (key=value lines, with the resolution tags), OME-TIFF (XML). A resolution alone is no calibration.
-func (b *builder) description(p *tiff.Page, i int) {
+func (b *builder) description(p *tiff.Page, directory int) {
 	s := strings.TrimSpace(text(p, tiff.TagImageDescription))
 	if len(s) > maxDescription {
 		return
@@ -31,7 +31,7 @@ func (b *builder) description(p *tiff.Page, i int) {
 		y, _ := p.Rationals(tiff.TagYResolution)
 		b.imageJ(s, first(x), first(y))
 	case strings.Contains(s, "<OME"):
-		b.ome(s, i)
+		b.ome(s, directory)
 	}
 }
 

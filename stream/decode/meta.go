@@ -2,6 +2,7 @@ package decode
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,15 +42,16 @@ const (
 // what general software left in the description. Later ones fill gaps.
 func (t *tiffPicture) describe(b *builder, i int) {
 	p := t.pages[i]
+	directory := slices.Index(t.src.tiff.Pages, p)
 	b.instrument(p)
 	b.sidecar(t.src.path)
-	b.software(p, i)
+	b.software(p, directory)
 	for k := 0; k < len(t.pages) && k < 16 && b.meta.Vendor == "" && b.meta.NmPerPx == 0; k++ {
 		if t.pages[k] == p || !sameSize(t.pages[k], p) {
 			continue
 		}
 		b.instrument(t.pages[k])
-		b.software(t.pages[k], i)
+		b.software(t.pages[k], directory)
 	}
 	*b.meta = *b.finish()
 }
@@ -106,8 +108,8 @@ func (b *builder) instrument(p *tiff.Page) {
 	}
 }
 
-// software reads what general software says about frame i of its file.
-func (b *builder) software(p *tiff.Page, i int) {
+// software reads what general software says on a page about a directory of the file.
+func (b *builder) software(p *tiff.Page, directory int) {
 	if b.meta.NmPerPx > 0 {
 		return
 	}
@@ -115,7 +117,7 @@ func (b *builder) software(p *tiff.Page, i int) {
 		b.hitachiComment(unicodeText(s))
 	}
 	if b.meta.NmPerPx == 0 {
-		b.description(p, i)
+		b.description(p, directory)
 	}
 }
 
