@@ -50,8 +50,9 @@ func (p *plane) pairs(edges []edge) []candidate {
 		// A bar that the lower border of the image cuts.
 		if float64(p.h)-a.y < 24 && pairs == 0 {
 			if c, ok := p.examine(a, edge{float64(p.h), a.x0, a.x1, -a.sign, a.strength}); ok {
-				c.quality *= 0.8
-				out = append(out, c)
+				if c.quality *= 0.8; !p.plated(&c) {
+					out = append(out, c)
+				}
 			}
 		}
 	}
@@ -127,6 +128,27 @@ func (p *plane) examine(a, b edge) (candidate, bool) {
 	}
 	c.quality = flat * (0.4 + 0.6*sharp) * ends * (0.3 + 0.7*support) * slim
 	return c, true
+}
+
+// Plates: how many rows above a bar are looked at, and the step in grey levels at either end that shows one.
+const (
+	plateRows = 8
+	plateStep = 40
+)
+
+// plated tells whether what is above a candidate ends where it ends: it is the lower edge of the plate that a label
+// stands on.
+func (p *plane) plated(c *candidate) bool {
+	y1 := int(c.y0) - 2
+	y0 := y1 - plateRows
+	step := func(in, out int) float64 {
+		if y0 < 0 || min(in, out) < 0 || max(in, out)+6 > p.w {
+			return 0
+		}
+		return median(p.profile(y0, y1, in, in+6)) - median(p.profile(y0, y1, out, out+6))
+	}
+	l, r := step(int(c.x0)+4, int(c.x0)-10), step(int(c.x1)-10, int(c.x1)+4)
+	return math.Abs(l) > plateStep || math.Abs(r) > plateStep
 }
 
 // profile is the mean of rows r0..r1-1 over columns x0..x1-1, column by column.

@@ -45,7 +45,9 @@ const (
 // Thresholds of the decision.
 const (
 	minConfidence   = 0.45
-	maxRival        = 0.4 // of the confidence, for another reading of the same text
+	maxRival        = 0.4  // of the confidence, for another reading of the same text
+	minScore        = 0.15 // of the match between label and bar
+	minPanelScore   = 0.05 // in a panel, where there is little else to match
 	minBareQuality  = 0.75
 	enoughScore     = 0.55
 	maxTextTries    = 30
@@ -97,9 +99,9 @@ func (m Image) read(p *plane, f int, allowed func(*candidate) bool) (Result, err
 		if len(rs) > 1 {
 			rival = rs[1].p
 		}
-		if len(rs) > 0 && rs[0].p >= needed(best, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
+		if len(rs) > 0 && (best.score >= minScore || p.panel && best.score >= minPanelScore) && rs[0].p >= needed(best, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
 			(best.cand.hides(best.line) || s.alone(best.line, rs[0].Label)) {
-			bar.Label, bar.Confidence = &rs[0].Label, rs[0].p
+			bar.Label, bar.Confidence = &rs[0].Label, trust(rs[0].p, best.score)
 			bar.TextBox = rect(best.line.box, f)
 			return Result{Bar: bar}, nil
 		}
