@@ -18,10 +18,14 @@
 //     (70 000 weights, plain Go, trained on synthetic lines only: infer/training/scalebar). Decoding is bound to the
 //     grammar NUMBER UNIT with the round numbers that scale bars state; probabilities are those among all strings, so
 //     that what is not a label has none.
-//   - search.go, confirm.go: lines and bars are matched by nearness; the label is read again in shifted crops, and with more of what stands before it ("6.8 mm" is not
-//     "8 mm"); the mean probability is the confidence.
+//   - search.go, confirm.go: lines and bars are matched by nearness; the label is read again in shifted crops, and with
+//     more of what stands before it ("6.8 mm" is not "8 mm").
+//   - trust.go: the confidence is how often readings of that probability were right.
 //   - split.go, caps.go, ends.go: lines that the label interrupts, end marks, frames; the ends are where the profile
 //     along the bar, at full resolution, crosses half way between the bar and what is outside.
+//   - panel.go, rows.go: Rows tells the picture from a vendor's panel by how sharply and how widely its background
+//     begins; ReadRows reads within one of the two, so that the panel's frame is no bar.
+//   - cover.go: Cover is what bar, label and the plate below them take away from the picture.
 //
 // # Conventions
 //
@@ -31,7 +35,7 @@
 //
 // # Limits
 //
-// Bars are horizontal, at least 18 px long and at most 80 px thick, digits 5 to 110 px high, after reduction of the
-// image to 2600 px. Digits below about 8 px are often left unread. A bar as grey as its ground, visible by its
-// texture only, is not found.
+// Bars are horizontal, at least 18 px long (12 in a panel) and at most 80 px thick, digits 5 to 110 px high, after
+// reduction of the image to 2600 px. Digits below about 7 px are often left unread. A bar as grey as its ground, visible
+// by its texture only, is not found, nor is one that the image cuts. Panels lie along the upper or the lower border.
 package scalebar
