@@ -22,14 +22,14 @@ type segmented struct {
 
 // segment reads the scale and finds the objects.
 //
-// On a frame with a panel both run side by side, because the scale bar is in the panel. Should it lie on the picture
-// after all, the objects are sought again, without it. On other frames the bar is read first, because it must be
-// known to be left out.
+// On a frame with a panel, or with a pixel size in its metadata, both run side by side, because the scale bar is in the
+// panel, or there is none. Should it lie on the picture after all, the objects are sought again, without it. On other
+// frames, exported with the bar drawn on the picture, it is read first, because it must be known to be left out.
 func (a *Analyser) segment(ctx context.Context, f *stream.Frame) (*segmented, error) {
 	start := time.Now()
 	picture := a.Scale.picture(f)
 	whole := Area{Rect: picture}
-	if whole.whole(f) {
+	if whole.whole(f) && f.Meta.NmPerPx == 0 {
 		r := a.Scale.read(f, picture, start)
 		return a.segmentArea(ctx, f, r.Area, func() Reading { return r })
 	}

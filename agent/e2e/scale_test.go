@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream/decode"
 	"github.com/uni-aims/aimsd/stream/simulate"
 )
 
@@ -118,5 +119,48 @@ func TestThePanelsContentChangesNoLabel(t *testing.T) {
 		got, err := os.ReadFile(filepath.Join(out, name, reporting.LabelsFile))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, got), "%s: other labels", name)
+	}
+}
+
+// A bar drawn on the picture is left out alike, whether it is known before the segmentation or found beside it.
+func TestABarOnThePictureIsLeftOut(t *testing.T) {
+	t.Parallel()
+	needLibrary(t)
+	dir, out := t.TempDir(), t.TempDir()
+	fr := scene(t, simulate.Particles{Width: 448, Height: 384, Seed: 13, NoPanel: true}, 1)
+	const x0, y0, x1, y1 = 40, 340, 180, 350
+	for y := y0 - 6; y < y1+6; y++ {
+		for x := x0 - 6; x < x1+6; x++ {
+			fr.Gray8[y*fr.Width+x] = 30 // so that the bar is seen whatever lies there
+			if y >= y0 && y < y1 && x >= x0 && x < x1 {
+				fr.Gray8[y*fr.Width+x] = 255
+			}
+		}
+	}
+	var tagged bytes.Buffer
+	require.NoError(t, fr.WriteTIFF(&tagged))
+	put(t, filepath.Join(dir, "tagged.tif"), tagged.Bytes())
+	put(t, filepath.Join(dir, "untagged.png"), encodePNG(t, fr))
+	require.Zero(t, aimsd(t, "analyze", "-o", out, dir).status)
+	res := readResult(t, filepath.Join(out, "tagged.tif"))
+	require.Equal(t, "metadata", res.Scale.Source)
+	require.InDelta(t, x1-x0, res.Scale.Bar.LengthPx, 0.2)
+	require.Nil(t, res.Scale.Bar.Value)
+	require.NotEmpty(t, res.Image.Analysed.Excluded)
+	box := res.Image.Analysed.Excluded[0]
+	require.True(t, box.X0 <= x0 && box.Y0 <= y0 && box.X1 >= x1 && box.Y1 >= y1, "%v", box)
+	require.Equal(t, fr.Width*fr.Height-(box.X1-box.X0)*(box.Y1-box.Y0), res.Image.Analysed.AreaPx)
+	require.Equal(t, res.Image.Analysed, readResult(t, filepath.Join(out, "untagged.png")).Image.Analysed)
+	tif, err := os.ReadFile(filepath.Join(out, "tagged.tif", reporting.LabelsFile))
+	require.NoError(t, err)
+	png, err := os.ReadFile(filepath.Join(out, "untagged.png", reporting.LabelsFile))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(tif, png))
+	labels, w, _, err := decode.Labels(filepath.Join(out, "tagged.tif", reporting.LabelsFile))
+	require.NoError(t, err)
+	for y := box.Y0; y < box.Y1; y++ {
+		for x := box.X0; x < box.X1; x++ {
+			require.Zero(t, labels[y*w+x])
+		}
 	}
 }

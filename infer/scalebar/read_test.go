@@ -146,9 +146,23 @@ func FuzzRead(f *testing.F) {
 				img.Gray8[k] = v
 			}
 		}
+		y0, y1, err := Rows(img)
+		if err == nil && (y0 < 0 || y1 > img.Height || y1-y0 < img.Height/2) {
+			t.Fatalf("rows %d..%d of %d", y0, y1, img.Height)
+		}
+		if err == nil {
+			if _, err := ReadRows(img, y1, img.Height, true); err != nil {
+				t.Fatal(err)
+			}
+		}
 		r, err := Read(img)
 		if err != nil || r.Bar == nil {
 			return
+		}
+		for _, c := range Cover(img, r.Bar) {
+			if c.X0 < 0 || c.Y0 < 0 || c.X1 > float64(img.Width) || c.Y1 > float64(img.Height) {
+				t.Fatalf("box %v in %dx%d", c, img.Width, img.Height)
+			}
 		}
 		if b := r.Bar; !(b.X1 > b.X0) || b.X0 < -1 || b.X1 > float64(img.Width)+1 || b.Confidence < 0 || b.Confidence > 1.001 {
 			t.Fatalf("bar %+v in %dx%d", *b, img.Width, img.Height)
