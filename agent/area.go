@@ -42,7 +42,7 @@ func (p ScalePolicy) picture(f *stream.Frame) metrics.Rect {
 	if !hasPixels(f) {
 		return r
 	}
-	if y0, y1, err := scalebar.Rows(barImage(f, 0, f.Height)); err == nil && y1-y0 >= minPictureRows {
+	if y0, y1, err := scalebar.Rows(barImage(f)); err == nil && y1-y0 >= minPictureRows {
 		r.Y0, r.Y1 = y0, y1
 	}
 	return r
@@ -55,7 +55,7 @@ func exclude(f *stream.Frame, picture metrics.Rect, b *scalebar.Bar) []metrics.R
 		return nil
 	}
 	var out []metrics.Rect
-	for _, c := range scalebar.Cover(barImage(f, 0, f.Height), b) {
+	for _, c := range scalebar.Cover(barImage(f), b) {
 		r := metrics.Rect{X0: int(c.X0), Y0: max(int(c.Y0), picture.Y0), X1: int(c.X1), Y1: min(int(c.Y1), picture.Y1)}
 		if r.Area() > 0 {
 			out = append(out, r)
@@ -136,13 +136,7 @@ func dropped(labels []int32, confidence []float64, hidden map[int32]int) ([]int3
 
 func hasPixels(f *stream.Frame) bool { return f.Gray8 != nil || f.Gray16 != nil }
 
-// barImage is rows y0..y1-1 of a frame.
-func barImage(f *stream.Frame, y0, y1 int) scalebar.Image {
-	m := scalebar.Image{Width: f.Width, Height: y1 - y0}
-	if f.Gray8 != nil {
-		m.Gray8 = f.Gray8[y0*f.Width : y1*f.Width]
-	} else {
-		m.Gray16 = f.Gray16[y0*f.Width : y1*f.Width]
-	}
-	return m
+// barImage is a frame's pixels.
+func barImage(f *stream.Frame) scalebar.Image {
+	return scalebar.Image{Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16}
 }

@@ -133,7 +133,7 @@ func (d *Daemon) openSources() error {
 
 // hasPanel reports whether an instrument's data bar is in a frame's pixels.
 func hasPanel(f *stream.Frame) bool {
-	y0, y1, err := scalebar.Rows(barImage(f, 0, f.Height))
+	y0, y1, err := scalebar.Rows(barImage(f))
 	return err == nil && y1-y0 < f.Height
 }
 

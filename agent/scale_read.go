@@ -40,7 +40,7 @@ func readBar(f *stream.Frame, picture metrics.Rect) scalebar.Result {
 	if !hasPixels(f) {
 		return scalebar.Result{}
 	}
-	image := barImage(f, 0, f.Height)
+	image := barImage(f)
 	best := scalebar.Result{Reason: scalebar.ReasonNoBar}
 	for _, part := range []struct {
 		y0, y1 int

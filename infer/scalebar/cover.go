@@ -3,8 +3,8 @@ package scalebar
 import "math"
 
 // Cover returns what a bar and its label take away from the picture, in whole px clipped to it: the bar with its end
-// marks, the label, both with a margin for what blurs around them, and the plate that they may stand on. Boxes that
-// lie close together come as one.
+// marks, the label, both with a margin for what blurs around them, the plate that they may stand on, and the other
+// words of the label's line. Boxes that lie close together come as one.
 func Cover(img Image, b *Bar) []Rect {
 	if b == nil || img.validate() != nil {
 		return nil
@@ -28,7 +28,7 @@ func Cover(img Image, b *Bar) []Rect {
 		if all.area() <= 1.2*(text.area()+boxes[0].area()) {
 			boxes = []Rect{all}
 		} else if plate, ok := img.plate(all); ok {
-			return []Rect{plate}
+			boxes = []Rect{plate}
 		} else {
 			boxes = append(boxes, text)
 		}
@@ -37,6 +37,9 @@ func Cover(img Image, b *Bar) []Rect {
 		if plate, ok := img.plate(r); ok {
 			boxes[k] = plate
 		}
+	}
+	for _, w := range img.words(b) {
+		boxes = append(boxes, img.whole(w, min(max(2, 0.15*(w.Y1-w.Y0)), 8)))
 	}
 	return boxes
 }

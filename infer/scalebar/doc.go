@@ -25,7 +25,7 @@
 //     along the bar, at full resolution, crosses half way between the bar and what is outside.
 //   - panel.go, rows.go: Rows tells the picture from a vendor's panel by how sharply and how widely its background
 //     begins; ReadRows reads within one of the two, so that the panel's frame is no bar.
-//   - cover.go: Cover is what bar, label and the plate below them take away from the picture.
+//   - cover.go, words.go: Cover is what bar, label, their plate and the other words of the line take away from the picture.
 //
 // # Conventions
 //

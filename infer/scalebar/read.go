@@ -19,6 +19,9 @@ type Bar struct {
 	Confidence     float64 // 0..1; of the label where there is one, else of the bar
 	Box            Rect    // what the bar covers
 	TextBox        *Rect   // what the label covers
+
+	digits [2]float64 // top and baseline of the label's digits, px
+	bright bool       // the label's ink
 }
 
 // NmPerPx is the scale that the bar states, 0 without a label.
@@ -103,6 +106,7 @@ func (m Image) read(p *plane, f int, allowed func(*candidate) bool) (Result, err
 			(best.cand.hides(best.line) || s.alone(best.line, rs[0].Label)) {
 			bar.Label, bar.Confidence = &rs[0].Label, trust(rs[0].p, best.score)
 			bar.TextBox = rect(best.line.box, f)
+			bar.digits, bar.bright = [2]float64{best.line.top * float64(f), best.line.base * float64(f)}, best.line.bright
 			return Result{Bar: bar}, nil
 		}
 		if best.cand.quality >= minBareQuality || best.label.p >= minConfidence && best.cand.quality >= 0.4 {

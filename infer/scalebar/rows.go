@@ -37,6 +37,7 @@ func ReadRows(img Image, y0, y1 int, panel bool) (Result, error) {
 		b.Y0, b.Y1, b.Box.Y0, b.Box.Y1 = b.Y0+dy, b.Y1+dy, b.Box.Y0+dy, b.Box.Y1+dy
 		if t := b.TextBox; t != nil {
 			t.Y0, t.Y1 = t.Y0+dy, t.Y1+dy
+			b.digits[0], b.digits[1] = b.digits[0]+dy, b.digits[1]+dy
 		}
 	}
 	return r, err

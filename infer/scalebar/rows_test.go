@@ -79,3 +79,32 @@ func TestCoverTakesBarAndLabelAndNotMuchMore(t *testing.T) {
 	}
 	require.Empty(t, Cover(Image{}, nil))
 }
+
+func TestCoverTakesTheWholeCaptionOnThePicture(t *testing.T) {
+	c := newCanvas(t, 800, 600, 100, 15, 6)
+	c.text("5.0kV", 30, 580, 30, goregular.TTF, 255)
+	c.text("x50,000", 200, 580, 30, goregular.TTF, 255)
+	c.rect(450, 545, 600, 549, 255)
+	c.text("500 nm", 470, 580, 30, goregular.TTF, 255)
+	for x := 620; x < 780; x += 40 { // particles as high as the text, but not of its line
+		c.rect(x, 548, x+26, 572, 255)
+	}
+	r, err := Read(c.image())
+	require.NoError(t, err)
+	require.NotNil(t, r.Bar.Label, r.Reason)
+	boxes := Cover(c.image(), r.Bar)
+	covered := func(x, y float64) bool {
+		for _, b := range boxes {
+			if x >= b.X0 && x < b.X1 && y >= b.Y0 && y < b.Y1 {
+				return true
+			}
+		}
+		return false
+	}
+	for _, x := range []float64{35, 100, 205, 300, 455, 595, 475, 555} {
+		require.True(t, covered(x, 570) || covered(x, 547), "%g in %v", x, boxes)
+	}
+	for x := 620.0; x < 780; x += 40 {
+		require.False(t, covered(x+13, 560), "%v", boxes)
+	}
+}
