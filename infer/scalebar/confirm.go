@@ -66,7 +66,7 @@ func (s *search) look(l textLine, pad float64) []reading {
 
 // alone tells whether a label begins its word: with a digit's width more of what is before it, as the 6 before the
 // 8 of "6.8 mm", it still reads the same. The edge of a plate before it, much taller than a digit, is no character.
-func (s *search) alone(l textLine, want Label) bool {
+func (s *search) alone(l textLine, want reading) bool {
 	const pad = 0.35
 	h := l.size()
 	first := l.x0 - int((0.9+pad)*h)
@@ -77,7 +77,7 @@ func (s *search) alone(l textLine, want Label) bool {
 	l.x0 = x0
 	for _, r := range s.look(l, pad) {
 		if math.Abs(r.Nanometres()/want.Nanometres()-1) < 1e-9 {
-			return r.p >= minAlone
+			return r.p >= minAlone*min(1, want.p/minConfidence)*min(1, want.p/minConfidence)
 		}
 	}
 	return false

@@ -47,8 +47,13 @@ const (
 
 // Thresholds of the decision.
 const (
-	minConfidence   = 0.45
-	maxRival        = 0.4  // of the confidence, for another reading of the same text
+	minConfidence = 0.45
+	maxRival      = 0.4 // of the confidence, for another reading of the same text
+	// Less is enough beside a bar that is one without doubt, where nothing else can be read.
+	minLonelyConfidence = 0.33
+	maxLonelyRival      = 0.12
+	minLonelyQuality    = 0.85
+
 	minScore        = 0.15 // of the match between label and bar
 	minPanelScore   = 0.05 // in a panel, where there is little else to match
 	minBareQuality  = 0.75
@@ -58,6 +63,7 @@ const (
 	firstCandidates = 3
 	maxReadNmPerPx  = 1e5
 	minReadNmPerPx  = 1e-4
+	minNmNmPerPx    = 4e-3 // with a label in nm
 )
 
 // match is a label read beside a candidate.
@@ -102,8 +108,7 @@ func (m Image) read(p *plane, f int, allowed func(*candidate) bool) (Result, err
 		if len(rs) > 1 {
 			rival = rs[1].p
 		}
-		if len(rs) > 0 && (best.score >= minScore || p.panel && best.score >= minPanelScore) && rs[0].p >= needed(best, rs[0].Label) && rival < maxRival*rs[0].p && plausible(rs[0].Label, bar) &&
-			(best.cand.hides(best.line) || s.alone(best.line, rs[0].Label)) {
+		if len(rs) > 0 && s.accepts(best, rs[0], rival) && plausible(rs[0].Label, bar) {
 			bar.Label, bar.Confidence = &rs[0].Label, trust(rs[0].p, best.score)
 			bar.TextBox = rect(best.line.box, f)
 			bar.digits, bar.bright = [2]float64{best.line.top * float64(f), best.line.base * float64(f)}, best.line.bright
@@ -141,6 +146,20 @@ func widest(matches []match) match {
 	return m
 }
 
+// accepts tells whether a confirmed reading of the best match is used.
+func (s *search) accepts(best match, r reading, rival float64) bool {
+	switch {
+	case best.score < minScore && (!s.p.panel || best.score < minPanelScore):
+		return false
+	case rival >= maxRival*r.p:
+		return false
+	case r.p < needed(best, r.Label) && (r.p < minLonelyConfidence || rival > maxLonelyRival*r.p ||
+		best.cand.quality < minLonelyQuality || needed(best, r.Label) > minConfidence):
+		return false
+	}
+	return best.cand.hides(best.line) || s.alone(best.line, r)
+}
+
 // needed is the confidence that a label needs: more for a digit and an Å, which are read into texture most
 // easily, and beside a bar that is hardly one.
 func needed(m match, l Label) float64 {
@@ -155,10 +174,11 @@ func (c *candidate) hides(l textLine) bool {
 	return c.style == StyleSplit || c.x1 <= float64(l.x0) && float64(l.x0)-c.x1 < 1.4*l.size()
 }
 
-// plausible tells whether a label gives a scale that an electron microscope has.
+// plausible tells whether a label gives a scale that an electron microscope has. Below 4 pm a pixel, labels are written
+// in pm or Å; an nm there is a µm misread.
 func plausible(l Label, b *Bar) bool {
 	nm := l.Nanometres() / b.LengthPx
-	return nm >= minReadNmPerPx && nm <= maxReadNmPerPx
+	return nm >= minReadNmPerPx && nm <= maxReadNmPerPx && (l.Unit != "nm" || nm >= minNmNmPerPx)
 }
 
 // plain tells whether a candidate is believed without text: a flat slim bar clear of the borders.

@@ -8,7 +8,7 @@ package scalebar
 // their size with noise added.
 func trust(p, score float64) float64 {
 	points := [...]struct{ p, right float64 }{
-		{0, 0}, {0.45, 0.55}, {0.6, 0.8}, {0.7, 0.9}, {0.8, 0.95}, {0.9, 0.97}, {0.97, 0.99}, {1, 0.998},
+		{0, 0}, {0.33, 0.5}, {0.45, 0.55}, {0.6, 0.8}, {0.7, 0.9}, {0.8, 0.95}, {0.9, 0.97}, {0.97, 0.99}, {1, 0.998},
 	}
 	right := points[len(points)-1].right
 	for k := 1; k < len(points); k++ {
