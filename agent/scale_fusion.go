@@ -80,6 +80,8 @@ func (f *fusion) readMetadata() {
 	case f.meta.Width <= 0 || f.meta.Height <= 0:
 	case f.meta.Width == w:
 		f.check(checkImageSize, checkOK, "%d px wide, as the metadata say", w)
+	case f.bar.Bar.NmPerPx() > 0 && agree(f.bar.Bar.NmPerPx(), known):
+		f.check(checkImageSize, checkWarn, "%dx%d px, but the metadata speak of %dx%d: cropped, because the scale bar agrees with the metadata", w, h, f.meta.Width, f.meta.Height)
 	case !f.proportional():
 		f.check(checkImageSize, checkWarn, "%dx%d px, but the metadata speak of %dx%d: taken as cropped, not resized", w, h, f.meta.Width, f.meta.Height)
 	default:
@@ -132,13 +134,16 @@ func (f *fusion) decide() {
 	}
 }
 
+// agree tells whether two pixel sizes are the same within the limit.
+func agree(a, b float64) bool { return math.Abs(a/b-1) <= maxScaleMismatch }
+
 // matchBar compares the bar with the metadata and takes the one to be believed.
 func (f *fusion) matchBar(bar float64) {
 	ratio := bar / f.metadata
 	f.scale.Ratio = &ratio
 	detail := fmt.Sprintf("bar %.6g nm/px, metadata %.6g nm/px, ratio %.4f", bar, f.metadata, ratio)
 	switch {
-	case math.Abs(ratio-1) <= maxScaleMismatch:
+	case agree(bar, f.metadata):
 		f.check(checkMatch, checkOK, "%s", detail)
 		f.use(ScaleMetadata, f.metadata)
 	case f.otherSize():
@@ -162,7 +167,7 @@ func (f *fusion) matchFixed(bar float64) {
 		}
 		ratio := fixed / other.nmPerPx
 		status := checkOK
-		if math.Abs(ratio-1) > maxScaleMismatch {
+		if !agree(fixed, other.nmPerPx) {
 			status = checkFail
 		}
 		if r := f.scale.Ratio; r == nil || math.Abs(math.Log(ratio)) > math.Abs(math.Log(*r)) {

@@ -138,6 +138,9 @@ func TestAResizedImageKeepsItsPhysicalSizeAndSaysSo(t *testing.T) {
 	s = fused(512, 768, stream.Metadata{NmPerPx: 5, Width: 1024, Height: 768}, 0)
 	require.InDelta(t, 5, *s.NmPerPx, 1e-9)
 	require.Contains(t, checkOf(t, s, "image_size").Detail, "cropped")
+	s = fused(512, 384, stream.Metadata{NmPerPx: 5, Width: 1024, Height: 768}, 5.01)
+	require.InDelta(t, 5, *s.NmPerPx, 1e-9)
+	require.Contains(t, checkOf(t, s, "image_size").Detail, "the scale bar agrees")
 }
 
 func TestAFixedScaleIsComparedWithWhatIsKnown(t *testing.T) {
