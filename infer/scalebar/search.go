@@ -36,11 +36,18 @@ func (s *search) collect(cands []candidate) []textLine {
 			kinds = 2
 		}
 		own := 0.0
+		var ahead [2][]textLine // the first kind mostly suffices; after it two are looked at side by side
 		for kind := range kinds {
 			if kind == maskKinds-1 && c.quality < 0.5 || s.tries >= maxTextTries {
 				break
 			}
-			found := s.lines(c, kind, k < firstCandidates)
+			switch {
+			case kind == 0 && k < firstCandidates:
+				ahead[0] = s.nearest(c, kind, true)
+			case k < firstCandidates && kind%2 == 1 || k >= firstCandidates && kind%2 == 0:
+				parallel(min(2, kinds-kind), func(n int) { ahead[(kind+n)%2] = s.nearest(c, kind+n, k < firstCandidates) })
+			}
+			found := s.fresh(ahead[kind%2])
 			lines = append(lines, found...)
 			for _, l := range found {
 				for _, m := range s.match(nil, c, l) {
@@ -58,8 +65,8 @@ func (s *search) collect(cands []candidate) []textLine {
 	return lines
 }
 
-// lines finds the lines beside one candidate that read as a label, further away where the candidate is likely a bar.
-func (s *search) lines(c *candidate, kind int, likely bool) []textLine {
+// nearest finds the lines beside one candidate, the nearest first, further away where the candidate is likely a bar.
+func (s *search) nearest(c *candidate, kind int, likely bool) []textLine {
 	p := s.p
 	wx := max(0.5*c.length(), min(0.4*float64(p.w), 400), 100)
 	if !likely {
@@ -85,11 +92,20 @@ func (s *search) lines(c *candidate, kind int, likely bool) []textLine {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(b.near, a.near) })
-	var fresh []textLine
+	var out []textLine
 	for _, l := range order[:min(len(order), linesPerMask)] {
+		out = append(out, l.textLine)
+	}
+	return out
+}
+
+// fresh reads the lines that were not seen before and returns those that read as a label.
+func (s *search) fresh(lines []textLine) []textLine {
+	var fresh []textLine
+	for _, l := range lines {
 		if !l.among(s.seen, 0.08) {
-			s.seen = append(s.seen, l.textLine)
-			fresh = append(fresh, l.textLine)
+			s.seen = append(s.seen, l)
+			fresh = append(fresh, l)
 		}
 	}
 	s.readAll(fresh)
