@@ -46,7 +46,7 @@ func (s *search) confirm(l textLine) []reading {
 }
 
 // minDigit is the probability that some column is a digit below which a line is no label, whatever its ground.
-const minDigit = 0.15
+const minDigit = 0.3
 
 // look decodes one crop of a line, in both its pictures.
 func (s *search) look(l textLine, pad float64) []reading {

@@ -58,7 +58,7 @@ const (
 	minPanelScore   = 0.05 // in a panel, where there is little else to match
 	minBareQuality  = 0.75
 	enoughScore     = 0.55
-	maxTextTries    = 30
+	maxTextTries    = 26
 	linesPerMask    = 8
 	firstCandidates = 3
 	maxReadNmPerPx  = 1e5
