@@ -68,7 +68,7 @@ proto: ## regenerate proto/ (needs protoc 3.21.12, Debian's protobuf-compiler)
 	PATH=$(CURDIR)/.cache/bin:$$PATH protoc --go_out=. --go_opt=paths=source_relative \
 		--go-grpc_out=. --go-grpc_opt=paths=source_relative proto/aims/v1/*.proto
 
-train: ## retrain the network: DATA=folder MINUTES=122; hours on two cores (infer/training/README.md)
+train: build ## retrain network and scorer: DATA=folder STEPS=12000; hours on two cores (infer/training/README.md)
 	$(MAKE) -C infer/training
 
 clean: ## remove what was built and cached here

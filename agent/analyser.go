@@ -39,17 +39,22 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	session, err := infer.OpenSession(infer.SessionOptions{Provider: c.Provider, Model: model.ONNX, Threads: c.Threads})
+	session, err := infer.OpenSession(infer.SessionOptions{Provider: c.Provider, Model: model, Threads: c.Threads})
 	if err != nil {
 		if !errors.Is(err, infer.ErrNoLibrary) && !errors.Is(err, infer.ErrNoCUDA) {
 			err = fmt.Errorf("model %s: %w", c.Model, err)
 		}
 		return nil, usageError{err}
 	}
+	scorer, err := infer.ReadScorer(model.Scorer)
+	if err != nil {
+		_ = session.Close()
+		return nil, usageError{fmt.Errorf("model %s: %w", c.Model, err)}
+	}
 	a := &Analyser{
-		Segmenter: infer.NewSegmenter(session),
+		Segmenter: infer.NewSegmenter(session, scorer),
 		Model: &reporting.Model{
-			Name: model.Name, Version: model.Version, SHA256: model.SHA256, Precision: "fp32", Provider: session.Provider,
+			Name: model.Name, Version: model.Version, SHA256: session.Network.SHA256, Precision: session.Network.Precision, Provider: session.Provider,
 		},
 		Version: version(),
 		session: session,

@@ -17,7 +17,6 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/uni-aims/aimsd/infer"
-	"github.com/uni-aims/aimsd/infer/models"
 	"github.com/uni-aims/aimsd/reporting"
 )
 
@@ -64,10 +63,6 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 		return []finding{fault("library", "%v", err)}
 	}
 	out := []finding{fine("library", "ONNX Runtime at %s", path)}
-	model, err := models.Load(c.Model)
-	if err != nil {
-		return append(out, fault("model", "%v", err))
-	}
 	start := time.Now()
 	a, err := OpenAnalyser(ctx, c)
 	if errors.Is(err, infer.ErrNoCUDA) {
@@ -80,11 +75,11 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 		return append(out, fault("model", "%v", err))
 	}
 	defer a.Close()
-	out = append(out, fine("model", "%s %s, sha256 %.12s, loaded and run in %.0f ms", model.Name, model.Version, model.SHA256, ms(time.Since(start))))
+	out = append(out, fine("model", "%s %s, %s, sha256 %.12s, loaded and run in %.0f ms", a.Model.Name, a.Model.Version, a.Model.Precision, a.Model.SHA256, ms(time.Since(start))))
 	if a.Model.Provider == "cuda" {
-		return append(out, fine("gpu", "the network runs on the GPU"))
+		return append(out, fine("gpu", "the network runs on the GPU, %s", a.session.Why))
 	}
-	return append(out, note("gpu", "the network runs on the CPU: %s", a.session.Why))
+	return append(out, note("gpu", "the network runs on the %s", a.session.Why))
 }
 
 // checkStore looks at the data directory without making anything that stays.

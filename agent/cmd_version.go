@@ -19,8 +19,10 @@ func newVersionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "aimsd %s (%s, %s/%s)\nmodel %s %s, sha256 %s\n",
-				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, model.Name, model.Version, model.SHA256)
+			fmt.Fprintf(c.OutOrStdout(), "aimsd %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			for _, precision := range []string{models.FP32, models.FP16, models.INT8} {
+				fmt.Fprintf(c.OutOrStdout(), "model %s %s, %s, sha256 %s\n", model.Name, model.Version, precision, model.Form(precision).SHA256)
+			}
 			return nil
 		},
 	}

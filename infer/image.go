@@ -138,6 +138,52 @@ func mirror(i, n int) int {
 	return i
 }
 
+// resample returns the image at w x h px: itself, read on the fly, where that is its size.
+func resample(m Image, norm normaliser, w, h int) *plane {
+	switch {
+	case w > m.Width || h > m.Height:
+		return widen(m, norm, w, h)
+	case w < m.Width || h < m.Height:
+		return shrink(m, norm, w, h)
+	}
+	return &plane{w: m.Width, h: m.Height, src: m, norm: norm}
+}
+
+// widen returns the image at w x h px, larger than it is, by bilinear interpolation between pixel centres.
+func widen(m Image, norm normaliser, w, h int) *plane {
+	out := &plane{w: w, h: h, data: make([]float32, w*h)}
+	full := &plane{w: m.Width, h: m.Height, src: m, norm: norm}
+	type between struct {
+		a, b int
+		t    float32
+	}
+	at := func(n, size int) []between {
+		out := make([]between, size)
+		for i := range out {
+			v := min(max((float64(i)+0.5)*float64(n)/float64(size)-0.5, 0), float64(n-1))
+			k := min(int(v), max(n-2, 0))
+			out[i] = between{k, min(k+1, n-1), float32(v - float64(k))}
+		}
+		return out
+	}
+	xs, ys := at(m.Width, w), at(m.Height, h)
+	bands(h, func(y0, y1 int) {
+		upper, lower := make([]float32, m.Width), make([]float32, m.Width)
+		for y := y0; y < y1; y++ {
+			full.row(upper, 0, ys[y].a)
+			full.row(lower, 0, ys[y].b)
+			for i := range upper {
+				upper[i] += (lower[i] - upper[i]) * ys[y].t
+			}
+			dst := out.data[y*w:][:w]
+			for x := range dst {
+				dst[x] = upper[xs[x].a] + (upper[xs[x].b]-upper[xs[x].a])*xs[x].t
+			}
+		}
+	})
+	return out
+}
+
 // shrink returns the image at w x h px, each value the mean over the area it covers.
 func shrink(m Image, norm normaliser, w, h int) *plane {
 	out := &plane{w: w, h: h, data: make([]float32, w*h)}

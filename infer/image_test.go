@@ -71,7 +71,7 @@ func TestTilesBeyondTheEdgeAreMirrored(t *testing.T) {
 }
 
 func TestTooSmallOrShortImagesAreRefused(t *testing.T) {
-	s := NewSegmenter(nil)
+	s := NewSegmenter(nil, nil)
 	_, err := s.Segment(t.Context(), noise(31, 64, 1))
 	require.ErrorContains(t, err, "31x64")
 	_, err = s.Segment(t.Context(), Image{Width: 64, Height: 64, Stride: 64, Gray8: make([]uint8, 100)})

@@ -3,6 +3,7 @@ package infer
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/uni-aims/aimsd/cuda"
@@ -13,19 +14,49 @@ import (
 type Segmenter struct {
 	Network  Network
 	Dynamics cuda.Dynamics
-	Scales   []float64 // image scales, descending from 1
+	Scales   []float64 // image scales, ascending
+	Efforts  []Effort  // by size of the frame, ascending
 	Tile     int       // px, side of a tile
 	Margin   int       // px at inner tile edges without weight
 	Fade     int       // px of cross-fade between tiles
 	Shift    int       // px the inner tile borders are moved; for tests of the seams
-	Fuse     FuseParams
+	Scorer   *Scorer   // chooses among the objects of all scales
+}
+
+// Effort says which image scales a frame is looked at in. Small frames can afford every scale everywhere.
+type Effort struct {
+	MaxPx   int     // of the frame
+	WholeTo float64 // scales up to it are looked at everywhere;
+	LeastPx float64 // a finer one only where the one before has objects smaller than so many of its px,
+	Share   float64 // and these make up more than so much of all objects' area around
+}
+
+// DefaultEfforts returns what the shipped network was measured with.
+func DefaultEfforts() []Effort {
+	return []Effort{
+		{MaxPx: 1 << 19, WholeTo: 1, LeastPx: 16},
+		{MaxPx: 1 << 21, WholeTo: 1, LeastPx: 16, Share: 0.1},
+		{MaxPx: 1 << 23, WholeTo: 0.5, LeastPx: 24, Share: 0.1},
+		{MaxPx: math.MaxInt, WholeTo: 0.5, LeastPx: 16, Share: 0.1},
+	}
+}
+
+// effort is the one for a frame of so many px; of none, everything is looked at in every scale.
+func (s *Segmenter) effort(px int) Effort {
+	for _, e := range s.Efforts {
+		if px <= e.MaxPx {
+			return e
+		}
+	}
+	return Effort{WholeTo: math.Inf(1)}
 }
 
 // NewSegmenter returns a segmenter with the constants of the shipped network.
-func NewSegmenter(n Network) *Segmenter {
+func NewSegmenter(n Network, scorer *Scorer) *Segmenter {
 	return &Segmenter{
-		Network: n, Dynamics: &cuda.Host{Params: cuda.DefaultParams()}, Scales: []float64{1, 0.5, 0.25, 0.125},
-		Tile: 1024, Margin: 128, Fade: 64, Fuse: DefaultFuseParams(),
+		Network: n, Dynamics: &cuda.Host{Params: cuda.DefaultParams()}, Scales: []float64{0.125, 0.25, 0.5, 1, 2},
+		Efforts: DefaultEfforts(),
+		Tile:    1024, Margin: 128, Fade: 64, Scorer: scorer,
 	}
 }
 
@@ -42,53 +73,79 @@ type Timings struct{ Normalise, Infer, Stitch, Dynamics time.Duration }
 
 // Segment finds the objects of an image of at least NetworkStride px a side. A constant image has none.
 func (s *Segmenter) Segment(ctx context.Context, m Image) (*Segmentation, error) {
-	if err := m.validate(); err != nil {
+	pool, timings, err := s.Candidates(ctx, m)
+	if err != nil {
 		return nil, err
 	}
-	out := &Segmentation{Width: m.Width, Height: m.Height}
 	start := time.Now()
-	lo, hi := m.Range()
-	norm := newNormaliser(lo, hi)
-	out.Timings.Normalise = time.Since(start)
-	var cands []candidate
-	for _, scale := range s.Scales {
-		w, h := int(float64(m.Width)*scale+0.5), int(float64(m.Height)*scale+0.5)
-		if min(w, h) < NetworkStride {
-			break // nothing that large fits into the image
-		}
-		start := time.Now()
-		p := &plane{w: m.Width, h: m.Height, src: m, norm: norm}
-		if scale != 1 {
-			p = shrink(m, norm, w, h)
-		}
-		out.Timings.Normalise += time.Since(start)
-		found, err := s.atScale(ctx, p, scale, m.Width, m.Height, &out.Timings)
-		if err != nil {
-			return nil, fmt.Errorf("at image scale %g: %w", scale, err)
-		}
-		cands = append(cands, found...)
+	out := &Segmentation{Width: m.Width, Height: m.Height, Timings: timings}
+	out.Labels, out.Confidence = pool.Choose(s.Scorer.Scores(pool), s.Scorer.Choice)
+	for i, score := range out.Confidence {
+		out.Confidence[i] = s.Scorer.Confidence(score)
 	}
-	start = time.Now()
-	out.Labels, out.Confidence = fuse(cands, m.Width, m.Height, s.Fuse)
 	out.Timings.Dynamics += time.Since(start)
 	return out, ctx.Err()
 }
 
-// atScale predicts the field of a plane, runs the dynamics once over all of it and returns its candidates.
-func (s *Segmenter) atScale(ctx context.Context, p *plane, scale float64, width, height int, t *Timings) ([]candidate, error) {
+// Candidates finds the objects of every image scale, from which Segment chooses.
+func (s *Segmenter) Candidates(ctx context.Context, m Image) (*Pool, Timings, error) {
+	var t Timings
+	if err := m.validate(); err != nil {
+		return nil, t, err
+	}
+	if len(s.Scales) > maxLevels {
+		return nil, t, fmt.Errorf("%d image scales, at most %d are possible", len(s.Scales), maxLevels)
+	}
+	start := time.Now()
+	lo, hi := m.Range()
+	norm := newNormaliser(lo, hi)
+	t.Normalise = time.Since(start)
+	var levels []*level
+	effort := s.effort(m.Width * m.Height)
+	for _, scale := range s.Scales {
+		w, h := int(float64(m.Width)*scale+0.5), int(float64(m.Height)*scale+0.5)
+		if min(w, h) < NetworkStride {
+			continue // nothing that large fits into the image
+		}
+		var l *level
+		var err error
+		if len(levels) == 0 || scale <= effort.WholeTo {
+			l, err = s.whole(ctx, m, norm, scale, w, h, &t)
+		} else {
+			part := levels[len(levels)-1].finer(w, h, effort)
+			if !part.any {
+				break
+			}
+			l, err = s.inCells(ctx, m, norm, scale, part, &t)
+		}
+		if err != nil {
+			return nil, t, fmt.Errorf("at image scale %g: %w", scale, err)
+		}
+		levels = append(levels, l)
+	}
+	start = time.Now()
+	pool := newPool(m.Width, m.Height, levels)
+	t.Dynamics += time.Since(start)
+	return pool, t, ctx.Err()
+}
+
+// whole looks at all of an image scale: tiles, network, blend, and the dynamics once over all of it.
+func (s *Segmenter) whole(ctx context.Context, m Image, norm normaliser, scale float64, w, h int, t *Timings) (*level, error) {
+	start := time.Now()
+	p := resample(m, norm, w, h)
+	t.Normalise += time.Since(start)
 	field, err := s.predict(ctx, p, t)
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
+	start = time.Now()
 	seg, err := s.Dynamics.Labels(ctx, field)
 	if err != nil {
 		return nil, err
 	}
-	l := newLevel(scale, seg, width, height)
-	found := l.candidates(seg.Objects, s.Fuse)
+	l := newLevel(scale, seg, sketches(p, field, seg), m.Width, m.Height)
 	t.Dynamics += time.Since(start)
-	return found, nil
+	return l, nil
 }
 
 // predict runs the network over a plane tile by tile and blends the tiles.

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/uni-aims/aimsd/infer/models"
 )
 
 // Channels of a prediction: dy, dx (times 5), foreground logit, log2(diameter / 32 px).
@@ -31,14 +33,15 @@ var _ Network = (*Session)(nil)
 type SessionOptions struct {
 	Library  string // path of ONNX Runtime's shared library; "" looks for it
 	Provider string // auto, cpu, cuda
-	Model    []byte // ONNX
-	Threads  int    // 0: all cores
+	Model    models.Model
+	Threads  int // 0: all cores
 }
 
 // Session is a network in ONNX Runtime.
 type Session struct {
 	Provider string // what runs it: cpu or cuda
-	Why      string // why this provider, for people
+	Why      string // why this provider and precision, for people
+	Network  models.Network
 	Library  string
 	session  *ort.DynamicAdvancedSession
 }
@@ -61,21 +64,22 @@ func OpenSession(o SessionOptions) (*Session, error) {
 	if err := loadLibrary(path); err != nil {
 		return nil, err
 	}
-	s := &Session{Provider: "cpu", Why: "asked for", Library: path}
+	s := &Session{Library: path}
+	why := "asked for"
 	if o.Provider != "cpu" {
-		err := s.open(o, true)
+		err := s.open(o, "cuda")
 		if err == nil {
-			s.Provider = "cuda"
 			return s, nil
 		}
 		if o.Provider == "cuda" {
 			return nil, err
 		}
-		s.Why = err.Error()
+		why = err.Error()
 	}
-	if err := s.open(o, false); err != nil {
+	if err := s.open(o, "cpu"); err != nil {
 		return nil, err
 	}
+	s.Why = "cpu: " + why + "; " + s.Why
 	return s, nil
 }
 
@@ -93,7 +97,7 @@ func loadLibrary(path string) error {
 	return nil
 }
 
-func (s *Session) open(o SessionOptions, cuda bool) error {
+func (s *Session) open(o SessionOptions, provider string) error {
 	opts, err := ort.NewSessionOptions()
 	if err != nil {
 		return fmt.Errorf("create session options: %w", err)
@@ -114,12 +118,14 @@ func (s *Session) open(o SessionOptions, cuda bool) error {
 	if err != nil {
 		return fmt.Errorf("set session options: %w", err)
 	}
-	if cuda {
+	if provider == "cuda" {
 		if err := appendCUDA(opts, s.Library); err != nil {
 			return err
 		}
 	}
-	s.session, err = ort.NewDynamicAdvancedSessionWithONNXData(o.Model, []string{"image"}, []string{"field"}, opts)
+	s.Provider = provider
+	s.Network, s.Why = form(o.Model, provider)
+	s.session, err = ort.NewDynamicAdvancedSessionWithONNXData(s.Network.ONNX, []string{"image"}, []string{"field"}, opts)
 	if err != nil {
 		return fmt.Errorf("load model: %w; it must be ONNX with input \"image\" [n,1,h,w] and output \"field\" [n,4,h,w]", err)
 	}

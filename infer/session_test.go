@@ -31,9 +31,19 @@ func TestAMissingLibraryComesWithTheCommandThatFetchesIt(t *testing.T) {
 	require.ErrorContains(t, err, FetchCommand)
 }
 
+// notANetwork is a model file without one.
+func notANetwork(t *testing.T) models.Model {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bad.onnx")
+	require.NoError(t, os.WriteFile(path, []byte("not a network"), 0o600))
+	m, err := models.Load(path)
+	require.NoError(t, err)
+	return m
+}
+
 func TestAModelThatIsNoneIsRefused(t *testing.T) {
 	openSegmenter(t) // skips without the library
-	_, err := OpenSession(SessionOptions{Provider: "cpu", Model: []byte("not a network")})
+	_, err := OpenSession(SessionOptions{Provider: "cpu", Model: notANetwork(t)})
 	require.ErrorContains(t, err, "load model")
 	require.NotContains(t, err.Error(), "\n")
 	_, err = models.Load("/does/not/exist.onnx")
@@ -49,9 +59,9 @@ func TestCUDAIsRefusedWithItsReasonAndAutoFallsBack(t *testing.T) {
 	}
 	model, err := models.Load("")
 	require.NoError(t, err)
-	_, err = OpenSession(SessionOptions{Provider: "cuda", Model: model.ONNX})
+	_, err = OpenSession(SessionOptions{Provider: "cuda", Model: model})
 	require.ErrorIs(t, err, ErrNoCUDA)
-	s, err := OpenSession(SessionOptions{Provider: "auto", Model: model.ONNX})
+	s, err := OpenSession(SessionOptions{Provider: "auto", Model: model})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	require.Equal(t, "cpu", s.Provider)

@@ -54,15 +54,30 @@ def read_item(path):
 
 
 class Dataset:
-    """The `train` images of a folder made by prep.py."""
+    """The `train` images of folders made by prep.py.
 
-    def __init__(self, folder):
-        paths = sorted(glob.glob(f"{folder}/train_*.npz"))
-        if not paths:
-            raise SystemExit(f"train: no train_*.npz in {folder}; make them with prep.py")
-        self.items = [read_item(path) for path in paths]
-        weights = [min(np.sqrt(max(i.labels.max(), 1)), MAX_IMAGE_WEIGHT) for i in self.items]
-        self.weights = np.array(weights, float)
+    FOLDER:SHARE gives a folder that share of the crops; those without one share the rest as one set.
+    Within a set an image is drawn with weight sqrt(objects), MAX_IMAGE_WEIGHT at most.
+    """
+
+    def __init__(self, folders):
+        self.items, weights, rest = [], [], 1.0
+        shares = [float(f.partition(":")[2] or 0) for f in folders]
+        rest -= sum(shares)
+        if min(shares) < 0 or rest <= 0:
+            raise SystemExit("train: the shares of the folders must be below 1 together")
+        for folder, share in zip(folders, shares):
+            paths = sorted(glob.glob(f"{folder.partition(':')[0]}/train_*.npz"))
+            if not paths:
+                raise SystemExit(f"train: no train_*.npz in {folder}; make them with prep.py")
+            items = [read_item(path) for path in paths]
+            mine = np.sqrt([max(i.labels.max(), 1) for i in items]).clip(max=MAX_IMAGE_WEIGHT)
+            self.items += items
+            weights.append((mine, share))
+        common = sum(mine.sum() for mine, share in weights if not share) or 1.0
+        self.weights = np.concatenate(
+            [mine * (share / mine.sum() if share else rest / common) for mine, share in weights]
+        )
         self.weights /= self.weights.sum()
 
     def sample(self, rng):

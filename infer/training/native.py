@@ -1,4 +1,4 @@
-"""Compiles and loads the two C helpers beside this file (targets.c, dynamics.c)."""
+"""Compiles and loads the C helper beside this file (targets.c)."""
 
 import ctypes
 import pathlib

@@ -1,191 +1,172 @@
-"""A learned scorer for the candidates of all scales, instead of fuse.score.
+"""The scorer that chooses among the candidates of all image scales.
 
-python3 scorer.py WEIGHTS NPZDIR [--bf16]
+python3 scorer.py OUT.json TRAIN.jsonl... [--validate VAL.jsonl]
 
-19 features -> probability that the candidate is an object (IoU > 0.5 with one). 6-fold cross-validated
-over the val images. Strongest features: agreement with a candidate of another scale, contrast to the
-ring around, predicted against actual size. Candidates of images the network was trained on flatter
-themselves: fit it on others.
+The lines come from `aimsd candidates` over labelled images: features of every candidate and its
+intersection over union with the truth. Learns two probabilities, IoU > 0.5 (it is an object) and
+IoU > 0.75 (its outline is good), and calibrates the first on folds of images it has not seen.
+Writes what aimsd reads beside the network's file. Seeds are fixed.
 """
 
 import argparse
+import json
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from fuse import SCALES, candidates, fuse, match, normalise, read_split, summary
-from net import SIZE_UNIT_PX, load
-
-FEATURES = 19
-HIDDEN = 24
-STEPS = 250
-RING_PX = 3  # width of the ring the contrast is taken against
-FOLDS = 6
-
-
-def own_features(c):
-    """What the candidate says of itself: 12 numbers."""
-    log2_diameter = np.log2(max(c.diameter_px, 2) / SIZE_UNIT_PX)
-    surprise = c.size_surprise
-    odds = c.probability / (1 - c.probability + 1e-6)
-    box_px = max((c.box[0].stop - c.box[0].start) * (c.box[1].stop - c.box[1].start), 1)
-    return [
-        c.flow_error,
-        c.flow_error**2,
-        np.log(odds + 1e-6),
-        abs(surprise),
-        max(surprise, 0),
-        max(-surprise, 0) ** 2,
-        log2_diameter,
-        log2_diameter**2,
-        c.scale == 1.0,
-        c.scale == 0.5,
-        c.scale == 0.25,
-        c.area_px / box_px,
-    ]
+HIDDEN = (96, 64)
+SEEDS = 3  # networks whose answers are averaged
+STEPS, BATCH = 4000, 4096
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.1
+CLIP = 8.0  # standard deviations a feature may differ; infer/scorer.go has the same
+CROWD = 0.7  # an image of n candidates counts n^(1 - CROWD) times: dense ones must not drown the others
+FOLDS = 3
+CHOICE = {"min_score": 0.45, "worth": 0.2, "min_free": 0.5}
+# An empty image with more candidates shows something that is an object elsewhere.
+MOST_IN_EMPTY = 150
 
 
-def label_maps(found, shape):
-    """Scale -> int32 image whose values are 1 + the candidate's index."""
-    maps = {scale: np.zeros(shape, np.int32) for scale in SCALES}
-    for i, c in enumerate(found):
-        maps[c.scale][c.box][c.mask] = i + 1
-    return maps
+def read(paths):
+    """One dict per image: features float32 [candidates, names], iou float64 [candidates]."""
+    images = []
+    for path in paths:
+        with open(path) as lines:
+            for line in lines:
+                image = json.loads(line)
+                image["iou"] = np.array(image["iou"])
+                image["features"] = np.array(image["features"], np.float32)
+                empty = not image["iou"].any()
+                if len(image["iou"]) and not (empty and len(image["iou"]) > MOST_IN_EMPTY):
+                    images.append(image)
+    if not images:
+        raise SystemExit("scorer: no candidates; make them with: aimsd candidates")
+    return images
 
 
-def agreement(c, area, maps, areas):
-    """Best and second best, over the other scales, IoU with the candidate that covers most of C."""
-    best = []
-    for scale in SCALES:
-        if scale == c.scale:
-            continue
-        votes = np.bincount(maps[scale][c.box][c.mask], minlength=1)
-        votes[0] = 0
-        shared = votes.max()
-        best.append(shared / (area + areas[votes.argmax() - 1] - shared) if shared > 0 else 0.0)
-    best.sort()
-    return best[-1], best[-2]
+class Model:
+    """Standardisation and the networks."""
 
+    def __init__(self, images):
+        features = np.concatenate([i["features"] for i in images])
+        self.mean = features.mean(0)
+        self.deviation = features.std(0) + 1e-4
+        iou = np.concatenate([i["iou"] for i in images])
+        target = torch.tensor(np.stack([iou > 0.5, iou > 0.75], 1).astype(np.float32))
+        weight = np.concatenate([np.full(len(i["iou"]), len(i["iou"]) ** -CROWD) for i in images])
+        weight = torch.tensor(weight / weight.mean(), dtype=torch.float32)
+        inputs = self.standard(features)
+        self.nets = [self.fit(seed, inputs, target, weight) for seed in range(SEEDS)]
 
-def contrast(c, image):
-    """Mean difference to the ring around, and the standard deviation inside."""
-    ys, xs = c.box
-    y0, x0 = max(ys.start - 4, 0), max(xs.start - 4, 0)
-    window = image[y0 : ys.stop + 4, x0 : xs.stop + 4]
-    inside = np.zeros(window.shape, bool)
-    height, width = c.mask.shape
-    inside[ys.start - y0 : ys.start - y0 + height, xs.start - x0 : xs.start - x0 + width] = c.mask
-    kernel = np.ones((2 * RING_PX + 1, 2 * RING_PX + 1))
-    ring = (cv2.dilate(inside.astype(np.uint8), kernel) > 0) & ~inside
-    around = window[ring].mean() if ring.any() else 0
-    return abs(window[inside].mean() - around), window[inside].std()
+    def standard(self, features):
+        return torch.tensor((features - self.mean) / self.deviation).clamp(-CLIP, CLIP)
 
-
-def features(found, image):
-    """float64 [candidates, FEATURES]."""
-    if not found:
-        return np.zeros((0, FEATURES))
-    x = normalise(image)
-    height, width = image.shape
-    areas = np.array([c.area_px for c in found], float)
-    maps = label_maps(found, image.shape)
-    table = []
-    for c, area in zip(found, areas):
-        ys, xs = c.box
-        on_border = ys.start == 0 or xs.start == 0 or ys.stop == height or xs.stop == width
-        table.append(
-            [
-                *own_features(c),
-                *agreement(c, area, maps, areas),
-                *contrast(c, x),
-                float(on_border),
-                np.log(area / (height * width)),
-                np.log(len(found) + 1),
-            ]
-        )
-    return np.array(table, float)
-
-
-def true_iou(found, truth):
-    """IoU of each candidate with the true object that covers most of it."""
-    true_areas = np.bincount(truth.ravel())
-    out = []
-    for c in found:
-        votes = np.bincount(truth[c.box][c.mask], minlength=len(true_areas))
-        votes[0] = 0
-        j = votes.argmax()
-        out.append(votes[j] / (c.area_px + true_areas[j] - votes[j]) if votes[j] else 0.0)
-    return np.array(out)
-
-
-def fit(items, seeds=3):
-    """Scorer (features -> probability) from ITEMS, a list of (features, IoU) per image; mean of SEEDS nets."""
-    x = np.concatenate([f for f, _ in items])
-    target = torch.tensor((np.concatenate([iou for _, iou in items]) > 0.5).astype(np.float32))
-    # Dense images have many candidates; they must not drown the others.
-    weight = np.concatenate([np.full(len(iou), 1 / max(len(iou), 1) ** 0.7) for _, iou in items])
-    weight = torch.tensor(weight, dtype=torch.float32)
-    mean, deviation = x.mean(0), x.std(0) + 1e-6
-
-    def standard(f):
-        return torch.tensor((f - mean) / deviation, dtype=torch.float32)
-
-    x, nets = standard(x), []
-    for seed in range(seeds):
+    def fit(self, seed, inputs, target, weight):
         torch.manual_seed(seed)
-        net = nn.Sequential(nn.Linear(x.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
-        optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=3e-2)
+        layers, width = [], inputs.shape[1]
+        for units in HIDDEN:
+            layers += [nn.Linear(width, units), nn.ReLU()]
+            width = units
+        net = nn.Sequential(*layers, nn.Linear(width, 2))
+        optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
         for _ in range(STEPS):
-            loss = nn.functional.binary_cross_entropy_with_logits(
-                net(x)[:, 0], target, reduction="none"
+            batch = torch.randint(len(inputs), (BATCH,))
+            loss = F.binary_cross_entropy_with_logits(
+                net(inputs[batch]), target[batch], reduction="none"
             )
-            loss = (loss * weight).sum() / weight.sum()
+            loss = (loss.sum(1) * weight[batch]).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        nets.append(net)
+            schedule.step()
+        return net
 
     @torch.no_grad()
-    def scorer(f):
-        if not len(f):
-            return np.zeros(0)
-        return np.mean([torch.sigmoid(net(standard(f))[:, 0]).numpy() for net in nets], 0)
+    def scores(self, features):
+        """Probabilities [candidates, 2]."""
+        inputs = self.standard(features)
+        return np.mean([torch.sigmoid(net(inputs)).numpy() for net in self.nets], 0)
 
-    return scorer
+    def layers(self):
+        def short(tensor):
+            return np.vectorize(lambda v: float(f"{v:.5g}"))(tensor.detach().numpy()).tolist()
+
+        return [
+            [
+                {"weights": short(layer.weight), "bias": short(layer.bias)}
+                for layer in net
+                if isinstance(layer, nn.Linear)
+            ]
+            for net in self.nets
+        ]
+
+
+def calibration(images):
+    """Slope and offset of the logit, fitted to the answers for images of other folds."""
+    scores, hits = [], []
+    for fold in range(FOLDS):
+        model = Model([image for i, image in enumerate(images) if i % FOLDS != fold])
+        for image in images[fold::FOLDS]:
+            p = model.scores(image["features"])[:, 0]
+            reported = p >= CHOICE["min_score"]
+            scores.append(p[reported])
+            hits.append(image["iou"][reported] > 0.5)
+    p = np.concatenate(scores).clip(1e-6, 1 - 1e-6)
+    logit = torch.tensor(np.log(p / (1 - p)))
+    hit = torch.tensor(np.concatenate(hits).astype(float))
+    line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([line], max_iter=100)
+
+    def loss():
+        optimiser.zero_grad()
+        value = F.binary_cross_entropy_with_logits(line[0] * logit + line[1], hit)
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return [round(float(v), 4) for v in line]
+
+
+def report(model, images):
+    """Log loss and the area under the ROC curve, means over IMAGES."""
+    losses, areas = [], []
+    for image in images:
+        p = model.scores(image["features"])[:, 0].clip(1e-6, 1 - 1e-6)
+        hit = image["iou"] > 0.5
+        losses.append(-np.where(hit, np.log(p), np.log(1 - p)).mean())
+        if hit.any() and not hit.all():
+            areas.append((p[hit][:, None] > p[~hit][None]).mean())
+    return {"images": len(images), "log_loss": float(np.mean(losses)), "auc": float(np.mean(areas))}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights")
-    parser.add_argument("npz", help="folder made by prep.py")
-    parser.add_argument(
-        "--bf16", action="store_true", help="bfloat16 inference: faster, not what ships"
-    )
+    parser.add_argument("out", help="file to write: the network's name with .json")
+    parser.add_argument("train", nargs="+", help="lines of aimsd candidates")
+    parser.add_argument("--validate", nargs="*", default=[], help="likewise, of other images")
     args = parser.parse_args()
-    torch.set_num_threads(2)
-    net = load(args.weights).to(memory_format=torch.channels_last)
-
-    images = []
-    for image, truth in read_split(args.npz, "val"):
-        found = candidates(net, image, bf16=args.bf16)
-        images.append((found, truth, features(found, image), true_iou(found, truth)))
-
-    scored = []
-    for fold in range(FOLDS):
-        scorer = fit([(f, iou) for i, (_, _, f, iou) in enumerate(images) if i % FOLDS != fold])
-        for found, truth, f, _ in images[fold::FOLDS]:
-            labels = fuse(found, truth.shape, scorer(f), minimum_score=0.6, explained_share=0.5)
-            scored.append(match(truth, labels))
-    fused = [match(truth, fuse(found, truth.shape)) for found, truth, _, _ in images]
-    ideal = [
-        match(truth, fuse(found, truth.shape, iou, minimum_score=0.5, explained_share=9))
-        for found, truth, _, iou in images
-    ]
-    print(f"scorer: {summary(scored)}")
-    print(f"fused: {summary(fused)}")
-    print(f"perfect choice: {summary(ideal)}")
+    torch.set_num_threads(1)
+    images = read(args.train)
+    model = Model(images)
+    count = sum(len(i["iou"]) for i in images)
+    print(f"{len(images)} images, {count} candidates: {report(model, images)}")
+    if args.validate:
+        print(f"validation: {report(model, read(args.validate))}")
+    with open(args.out, "w") as out:
+        json.dump(
+            {
+                "features": images[0]["names"],
+                "mean": [float(f"{v:.6g}") for v in model.mean],
+                "deviation": [float(f"{v:.6g}") for v in model.deviation],
+                "nets": model.layers(),
+                "choice": CHOICE,
+                "calibration": calibration(images),
+            },
+            out,
+            separators=(",", ":"),
+        )
 
 
 if __name__ == "__main__":

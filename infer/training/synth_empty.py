@@ -1,40 +1,20 @@
 """Fields without objects, of many kinds: all background."""
 
-import cv2
 import numpy as np
 
 import synth_texture as texture
 from synth_ground import film, ground, scratch
 
 
-def net(rng, h, w):
-    """Lacey carbon: a net of strands round holes."""
-    img = np.zeros((h, w), np.float32)
-    n = int(rng.integers(15, 70))
-    points = rng.uniform([-60, -60], [w + 60, h + 60], (n, 2))
-    space = cv2.Subdiv2D((-100, -100, w + 200, h + 200))
-    space.insert([(float(x), float(y)) for x, y in points])
-    facets, _ = space.getVoronoiFacetList([])
-    for facet in facets:
-        thick = int(np.clip(np.exp(rng.normal(1.7, 0.4)), 2, 16))
-        cv2.polylines(img, [np.round(facet * 8).astype(np.int32)], True, 1.0, thick, cv2.LINE_AA, 3)
-    img = cv2.GaussianBlur(img, (0, 0), rng.uniform(4, 8))
-    strand = np.clip((img - rng.uniform(0.15, 0.3)) * rng.uniform(4, 15), 0, 1)
-    step = rng.uniform(0.15, 0.4) * rng.choice([-1, 1])
-    return 0.5 + step * (strand - 0.5) + 0.04 * texture.grainy(rng, h, w, rng.uniform(0.7, 2))
-
-
 def empty(rng, h, w):
-    """Support, film, noise, charging, scratches, steps, folds or a net."""
-    kind = rng.choice(["flat", "flat", "ground", "film", "net", "brushed", "folds", "steps", "fog"])
+    """Support, film, noise, charging, scratches, steps or folds."""
+    kind = rng.choice(["flat", "flat", "ground", "film", "brushed", "folds", "steps", "fog"])
     if kind == "flat":
         img = np.full((h, w), rng.uniform(0.1, 0.8), np.float32)
     elif kind == "ground":
         img = ground(rng, h, w)[0]
     elif kind == "film":
         img = film(rng, h, w, 0)
-    elif kind == "net":
-        img = net(rng, h, w)
     elif kind == "brushed":
         img = 0.5 + rng.uniform(0.02, 0.2) * texture.brushed(rng, h, w)
     elif kind == "folds":

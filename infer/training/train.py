@@ -1,15 +1,19 @@
-"""Trains the network on two CPU cores.
+"""Trains the network, on CPU cores or on a GPU where PyTorch finds one.
 
-python3 train.py MINUTES OUT.pt NPZDIR
+python3 train.py STEPS OUT.pt NPZDIR...
 
-The learning rate falls to zero over the given time, so the result depends on how many steps the
-machine makes of it (--steps N fixes the number instead). Crops and initial weights are seeded. OUT.pt
-receives the running average of the weights every 500 steps and at the end.
+The learning rate falls to zero over the given steps. Crops and initial weights are seeded. Every 250
+steps and at the end OUT.pt receives the running average of the weights and OUT.resume everything that
+--resume needs to go on from there: weights, average, optimiser, step and the state of the crops'
+random numbers. OUT.settings.json holds the settings and the losses.
 """
 
 import argparse
 import copy
+import json
 import math
+import os
+import pathlib
 import queue
 import threading
 import time
@@ -30,22 +34,30 @@ MAX_GRADIENT_NORM = 5.0
 AVERAGE_DECAY = 0.998
 FLOW_WEIGHT, FOREGROUND_WEIGHT, SIZE_WEIGHT = 0.25, 1.0, 0.15
 SEED = 2  # of the crops and of the initial weights
-LOG_STEPS, SAVE_STEPS = 100, 500
+LOG_STEPS, SAVE_STEPS = 100, 250
 
 
-def batches(dataset, depth=24):
-    """Endless batches, one tuple of float32 tensors [BATCH, h, w] in Crop's order, made in a thread."""
-    ready = queue.Queue(depth)
+class Supply:
+    """Endless batches, one Crop of float32 tensors [BATCH, h, w] each, made in a thread."""
 
-    def fill():
-        rng = np.random.default_rng(SEED)
+    def __init__(self, dataset, state=None, depth=24):
+        self.dataset = dataset
+        self.rng = np.random.default_rng(SEED)
+        if state is not None:
+            self.rng.bit_generator.state = state
+        self.ready = queue.Queue(depth)
+        threading.Thread(target=self.fill, daemon=True).start()
+
+    def fill(self):
         while True:
-            crop_list = [dataset.sample(rng) for _ in range(BATCH)]
-            ready.put(crops.Crop(*(torch.from_numpy(np.stack(a)) for a in zip(*crop_list))))
+            crop_list = [self.dataset.sample(self.rng) for _ in range(BATCH)]
+            batch = crops.Crop(*(torch.from_numpy(np.stack(a)) for a in zip(*crop_list)))
+            # The state goes with its batch: those still waiting when a run stops are made again.
+            self.ready.put((batch, self.rng.bit_generator.state))
 
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        yield ready.get()
+    def next(self):
+        """A batch and the state of the random numbers after it."""
+        return self.ready.get()
 
 
 def losses(field, batch):
@@ -92,8 +104,9 @@ class Average:
 class Trainer:
     """Network, its average and the optimiser."""
 
-    def __init__(self, initial=None):
-        self.net = HalfResolutionUNet().to(memory_format=torch.channels_last)
+    def __init__(self, initial=None, device="cpu"):
+        self.device = device
+        self.net = HalfResolutionUNet().to(device, memory_format=torch.channels_last)
         if initial:
             self.net.load_state_dict(read_weights(initial))
         self.average = Average(self.net)
@@ -101,13 +114,15 @@ class Trainer:
             self.net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
         )
         self.steps = 0
+        self.crops_state = None
 
     def step(self, batch, progress):
         """One optimiser step at PROGRESS 0..1 of the schedule; returns the three losses, unweighted."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.steps, progress)
+        batch = crops.Crop(*(a.to(self.device, non_blocking=True) for a in batch))
         image = batch.image[:, None].to(memory_format=torch.channels_last)
-        with torch.cpu.amp.autocast(dtype=torch.bfloat16):
+        with torch.autocast(self.device, dtype=torch.bfloat16):
             field = self.net(image)
         flow, foreground, size = losses(field.float(), batch)
         loss = FLOW_WEIGHT * flow + FOREGROUND_WEIGHT * foreground + SIZE_WEIGHT * size
@@ -119,47 +134,83 @@ class Trainer:
         self.average.update(self.net, self.steps)
         return flow.item(), foreground.item(), size.item()
 
+    def save(self, path):
+        """Everything that resume needs; a crash while writing leaves the one before."""
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+            "crops": self.crops_state,
+        }
+        part = f"{path}.part"
+        torch.save(state, part)
+        os.replace(part, path)
+
+    def resume(self, path):
+        state = torch.load(path, map_location=self.device)
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps, self.crops_state = state["steps"], state["crops"]
+
 
 def train(args):
-    trainer = Trainer(args.initial)
-    supply = batches(crops.Dataset(args.npz))
+    trainer = Trainer(args.initial, "cuda" if torch.cuda.is_available() else "cpu")
+    out = pathlib.Path(args.out)
+    checkpoint = out.with_suffix(".resume")
+    if args.resume and checkpoint.exists():
+        trainer.resume(checkpoint)
+        print(f"goes on after step {trainer.steps}", flush=True)
+    dataset = crops.Dataset(args.npz)
+    supply = Supply(dataset, trainer.crops_state)
     parameters = sum(p.numel() for p in trainer.net.parameters())
-    print(f"{parameters / 1e6:.2f} M parameters", flush=True)
-    start, waited, history = time.time(), 0.0, []
+    print(f"{parameters / 1e6:.2f} M parameters, {len(dataset.items)} images", flush=True)
+    start, waited, history, log = time.time(), 0.0, [], []
 
-    def progress():
-        if args.steps:
-            return trainer.steps / args.steps
-        return (time.time() - start) / (args.minutes * 60)
+    def save():
+        trainer.average.save(out)
+        trainer.save(checkpoint)
+        report = {
+            "settings": {k: v for k, v in vars(args).items() if k != "resume"},
+            "seed": SEED,
+            "batch": BATCH,
+            "images": len(dataset.items),
+            "steps": trainer.steps,
+            "torch": torch.__version__,
+            "device": trainer.device,
+            "log": log,
+        }
+        out.with_suffix(".settings.json").write_text(json.dumps(report, indent=1))
 
-    while (done := progress()) < 1:
+    while trainer.steps < args.steps:
+        progress = trainer.steps / args.steps
         asked = time.time()
-        batch = next(supply)
+        batch, trainer.crops_state = supply.next()
         waited += time.time() - asked
-        history.append(trainer.step(batch, done))
+        history.append(trainer.step(batch, progress))
         if trainer.steps % LOG_STEPS == 0:
-            flow, foreground, size = np.mean(history[-LOG_STEPS:], 0)
+            flow, foreground, size = (float(v) for v in np.mean(history[-LOG_STEPS:], 0))
+            log.append({"step": trainer.steps, "flow": flow, "foreground": foreground, "size": size})
             print(
                 f"step {trainer.steps}  {(time.time() - start) / 60:.1f} min"
-                f"  lr {learning_rate(trainer.steps - 1, done):.1e}  flow {flow:.3f}"
+                f"  lr {learning_rate(trainer.steps - 1, progress):.1e}  flow {flow:.3f}"
                 f"  foreground {foreground:.3f}  size {size:.3f}  waited for data {waited:.0f} s",
                 flush=True,
             )
         if trainer.steps % SAVE_STEPS == 0:
-            trainer.average.save(args.out)
-    trainer.average.save(args.out)
+            save()
+    save()
     print(f"done: {trainer.steps} steps")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "minutes", type=float, help="wall-clock budget; 122 gave the shipped weights"
-    )
-    parser.add_argument("out", help="weights to write")
-    parser.add_argument("npz", help="folder made by prep.py")
-    parser.add_argument("--steps", type=int, help="this many steps, whatever the time they take")
+    parser.add_argument("steps", type=int, help="optimiser steps of the whole schedule")
+    parser.add_argument("out", help="weights to write, NAME.pt")
+    parser.add_argument("npz", nargs="+", help="folders made by prep.py; FOLDER:0.3 draws 3 of 10 crops from it")
     parser.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT.resume if it is there")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default 2)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -1,0 +1,85 @@
+package infer
+
+import (
+	"context"
+	"time"
+
+	"github.com/uni-aims/aimsd/cuda"
+	"github.com/uni-aims/aimsd/tiling"
+)
+
+// A fine image scale is looked at in cells, one at a time, so that memory does not grow with the frame. They
+// lie on a fixed grid. An object belongs to the cell in whose core its middle lies; what reaches from there
+// to the cell's edge is too large for this scale and is left to the coarser ones.
+const (
+	cellPx   = 1024 // side, px of the scale
+	cellEdge = 64   // px on each side outside the core
+)
+
+// cell is a rectangle of an image scale and the part of it where objects' middles count.
+type cell struct{ all, core tiling.Rect }
+
+// cells covers w x h px.
+func cells(w, h int) []cell {
+	axis := func(n int) (spans [][4]int) { // all0, all1, core0, core1
+		const step = cellPx - 2*cellEdge
+		if n <= cellPx {
+			return [][4]int{{0, n, 0, n}}
+		}
+		for core := 0; core < n; core += step {
+			end := min(core+step, n)
+			spans = append(spans, [4]int{max(core-cellEdge, 0), min(end+cellEdge, n), core, end})
+		}
+		return spans
+	}
+	var out []cell
+	for _, y := range axis(h) {
+		for _, x := range axis(w) {
+			out = append(out, cell{tiling.Rect{X0: x[0], Y0: y[0], X1: x[1], Y1: y[1]}, tiling.Rect{X0: x[2], Y0: y[2], X1: x[3], Y1: y[3]}})
+		}
+	}
+	return out
+}
+
+// owns says whether an object's middle lies in the core, and no inner edge of the cell cuts it.
+func (c cell) owns(o cuda.Object, w, h int) bool {
+	x, y := (o.X0+o.X1)/2, (o.Y0+o.Y1)/2
+	return x >= c.core.X0 && x < c.core.X1 && y >= c.core.Y0 && y < c.core.Y1 &&
+		(o.X0 > c.all.X0 || c.all.X0 == 0) && (o.Y0 > c.all.Y0 || c.all.Y0 == 0) &&
+		(o.X1 < c.all.X1 || c.all.X1 == w) && (o.Y1 < c.all.Y1 || c.all.Y1 == h)
+}
+
+// inCells looks at a part of an image scale of 1 or a whole multiple.
+func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale float64, part *region, t *Timings) (*level, error) {
+	k := int(scale)
+	l := &level{scale: scale, w: part.w, h: part.h, share: part.share()}
+	one := *s
+	one.Tile, one.Shift = cellPx+NetworkStride, 0 // a cell is one tile
+	for _, c := range cells(part.w, part.h) {
+		if !part.wants(c.core) {
+			continue
+		}
+		at := tiling.Rect{X0: c.all.X0 / k, Y0: c.all.Y0 / k, X1: (c.all.X1 + k - 1) / k, Y1: (c.all.Y1 + k - 1) / k}
+		start := time.Now()
+		p := resample(m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k)
+		t.Normalise += time.Since(start)
+		field, err := one.predict(ctx, p, t)
+		if err != nil {
+			return nil, err
+		}
+		start = time.Now()
+		seg, err := s.Dynamics.Labels(ctx, field)
+		if err != nil {
+			return nil, err
+		}
+		looks := sketches(p, field, seg)
+		for i := range seg.Objects {
+			o := &seg.Objects[i]
+			o.X0, o.Y0, o.X1, o.Y1 = o.X0+c.all.X0, o.Y0+c.all.Y0, o.X1+c.all.X0, o.Y1+c.all.Y0
+		}
+		l.add(seg, looks, at, func(o cuda.Object) bool { return c.owns(o, part.w, part.h) && part.has((o.X0+o.X1)/2, (o.Y0+o.Y1)/2) })
+		t.Dynamics += time.Since(start)
+	}
+	l.index(m.Height)
+	return l, ctx.Err()
+}

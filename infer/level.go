@@ -1,0 +1,133 @@
+package infer
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/uni-aims/aimsd/cuda"
+	"github.com/uni-aims/aimsd/tiling"
+)
+
+// stretch is a horizontal stretch of an object's pixels at full size: x0 inclusive, x1 exclusive.
+type stretch struct{ y, x0, x1, label int32 }
+
+// level is the objects found at one image scale, their pixels at full size.
+type level struct {
+	scale    float64
+	w, h     int       // px at the scale itself
+	runs     []stretch // in raster order
+	rows     []int32   // row y's stretches are runs[rows[y]:rows[y+1]]
+	of       []int32   // indices of runs, grouped by label
+	offsets  []int32   // label l's are of[offsets[l]:offsets[l+1]]
+	areas    []int32   // px by label
+	finds    []cuda.Object
+	sketches []sketch // by label - 1
+	share    float64  // part of the scale that was looked at
+}
+
+// newLevel indexes the segments of a whole image scale by their stretches in a frame of width x height px.
+func newLevel(scale float64, seg *cuda.Segments, looks []sketch, width, height int) *level {
+	l := &level{scale: scale, w: seg.Width, h: seg.Height, share: 1}
+	l.add(seg, looks, tiling.Rect{X1: width, Y1: height}, nil)
+	l.index(height)
+	return l
+}
+
+// add appends segments that cover a rectangle of the frame: their stretches, without those that keep refuses.
+func (l *level) add(seg *cuda.Segments, looks []sketch, at tiling.Rect, keep func(o cuda.Object) bool) {
+	number := make([]int32, len(seg.Objects)+1)
+	for i, o := range seg.Objects {
+		if keep == nil || keep(o) {
+			l.finds, l.sketches = append(l.finds, o), append(l.sketches, looks[i])
+			number[i+1] = int32(len(l.finds))
+		}
+	}
+	width, height := at.X1-at.X0, at.Y1-at.Y0
+	labels := enlarge(seg.Labels, seg.Width, seg.Height, width, height)
+	for y := range height {
+		row := labels[y*width:][:width]
+		for x := 0; x < len(row); {
+			v, x0 := row[x], x
+			for x < len(row) && row[x] == v {
+				x++
+			}
+			if n := number[v]; n > 0 {
+				l.runs = append(l.runs, stretch{int32(y + at.Y0), int32(x0 + at.X0), int32(x + at.X0), n})
+			}
+		}
+	}
+}
+
+// index sorts the stretches and finds the way from rows and labels to them. Where stretches of
+// separately added segments overlap, the left one keeps the pixels.
+func (l *level) index(height int) {
+	inOrder := func(a, b stretch) int {
+		return cmp.Or(cmp.Compare(a.y, b.y), cmp.Compare(a.x0, b.x0), cmp.Compare(a.label, b.label))
+	}
+	if !slices.IsSortedFunc(l.runs, inOrder) {
+		slices.SortFunc(l.runs, inOrder)
+		kept := l.runs[:0]
+		for _, r := range l.runs {
+			if n := len(kept); n > 0 && kept[n-1].y == r.y {
+				r.x0 = max(r.x0, kept[n-1].x1)
+			}
+			if r.x0 < r.x1 {
+				kept = append(kept, r)
+			}
+		}
+		l.runs = kept
+	}
+	l.areas = make([]int32, len(l.finds)+1)
+	l.offsets = make([]int32, len(l.finds)+2)
+	l.rows = make([]int32, height+1)
+	for _, r := range l.runs {
+		l.areas[r.label] += r.x1 - r.x0
+		l.offsets[r.label+1]++
+		l.rows[r.y+1]++
+	}
+	for i := 1; i < len(l.offsets); i++ {
+		l.offsets[i] += l.offsets[i-1]
+	}
+	for i := 1; i < len(l.rows); i++ {
+		l.rows[i] += l.rows[i-1]
+	}
+	l.of = make([]int32, len(l.runs))
+	next := slices.Clone(l.offsets)
+	for i, r := range l.runs {
+		l.of[next[r.label]] = int32(i)
+		next[r.label]++
+	}
+}
+
+// stretches calls fn for every stretch of a label, from the top down.
+func (l *level) stretches(label int32, fn func(stretch)) {
+	for _, i := range l.of[l.offsets[label]:l.offsets[label+1]] {
+		fn(l.runs[i])
+	}
+}
+
+// overlaps calls fn for every label of another level that shares pixels with a label of this one.
+// counts and touched are scratch space: counts has a zero per label of the other level and is left so.
+func (l *level) overlaps(label int32, other *level, counts []int32, touched []int32, fn func(other, px int32)) []int32 {
+	touched = touched[:0]
+	l.stretches(label, func(s stretch) {
+		row := other.runs[other.rows[s.y]:other.rows[s.y+1]]
+		at, _ := slices.BinarySearchFunc(row, s.x0, func(r stretch, x0 int32) int { return int(r.x1) - int(x0) - 1 })
+		for ; at < len(row) && row[at].x0 < s.x1; at++ {
+			r := row[at]
+			shared := min(s.x1, r.x1) - max(s.x0, r.x0)
+			if shared <= 0 {
+				continue
+			}
+			if counts[r.label] == 0 {
+				touched = append(touched, r.label)
+			}
+			counts[r.label] += shared
+		}
+	})
+	for _, o := range touched {
+		fn(o, counts[o])
+		counts[o] = 0
+	}
+	return touched
+}

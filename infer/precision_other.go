@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package infer
+
+const x86 = false
