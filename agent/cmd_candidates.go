@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +21,6 @@ type labelledCandidates struct {
 	Names    []string    `json:"names"`
 	Features [][]float32 `json:"features"` // [candidate][name]
 	IoU      []float64   `json:"iou"`      // greatest intersection over union with a true object
-	Objects  int         `json:"objects"`  // true ones in the image
 }
 
 // newCandidatesCommand is for those who train: it is not shown among the commands.
@@ -37,6 +35,10 @@ func newCandidatesCommand() *cobra.Command {
 			if len(inputs) == 0 || truth == "" {
 				return usagef("candidates: name images and, with --truth, the folder of their label images")
 			}
+			labels, err := openLabelFolder("candidates: --truth", truth)
+			if err != nil {
+				return err
+			}
 			a, err := OpenAnalyser(c.Context(), InferConfig{Provider: "auto", Model: model})
 			if err != nil {
 				return err
@@ -48,7 +50,7 @@ func newCandidatesCommand() *cobra.Command {
 			}
 			w := bufio.NewWriter(f)
 			for _, in := range inputs {
-				if err := writeCandidates(c, a.Segmenter, json.NewEncoder(w), in, truth); err != nil {
+				if err := writeCandidates(c, a.Segmenter, json.NewEncoder(w), in, labels); err != nil {
 					_ = f.Close()
 					return err
 				}
@@ -66,7 +68,7 @@ func newCandidatesCommand() *cobra.Command {
 	return c
 }
 
-func writeCandidates(c *cobra.Command, s *infer.Segmenter, to *json.Encoder, in input, truth string) error {
+func writeCandidates(c *cobra.Command, s *infer.Segmenter, to *json.Encoder, in input, truth *labelFolder) error {
 	if in.err != nil {
 		return in.err
 	}
@@ -75,8 +77,7 @@ func writeCandidates(c *cobra.Command, s *infer.Segmenter, to *json.Encoder, in 
 		return err
 	}
 	defer frame.Release()
-	base := filepath.Base(in.path)
-	labels, w, h, err := decode.Labels(filepath.Join(truth, strings.TrimSuffix(base, filepath.Ext(base))+".png"))
+	labels, w, h, _, err := truth.read(in.path)
 	if err != nil {
 		return err
 	}
@@ -87,14 +88,8 @@ func writeCandidates(c *cobra.Command, s *infer.Segmenter, to *json.Encoder, in 
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.path, err)
 	}
-	line := labelledCandidates{Image: base, Names: infer.FeatureNames(), IoU: pool.TrueIoU(labels), Features: [][]float32{}}
+	line := labelledCandidates{Image: filepath.Base(in.path), Names: infer.FeatureNames(), IoU: pool.TrueIoU(labels), Features: [][]float32{}}
 	line.Features = slices.AppendSeq(line.Features, slices.Chunk(pool.Features, len(line.Names)))
-	objects := map[int32]bool{}
-	for _, l := range labels {
-		objects[l] = true
-	}
-	delete(objects, 0)
-	line.Objects = len(objects)
 	if err := to.Encode(line); err != nil {
 		return fmt.Errorf("%s: %w", in.path, err)
 	}

@@ -42,11 +42,11 @@ type compared struct {
 
 // Run scores the inputs and writes the folder. It returns a failedError when an input failed.
 func (e *evaluation) Run(ctx context.Context, truth, labels string, inputs []input) (err error) {
-	if e.truth, err = openLabelFolder("--truth", truth); err != nil {
+	if e.truth, err = openLabelFolder("evaluate: --truth", truth); err != nil {
 		return err
 	}
 	if labels != "" {
-		if e.labels, err = openLabelFolder("--labels", labels); err != nil {
+		if e.labels, err = openLabelFolder("evaluate: --labels", labels); err != nil {
 			return err
 		}
 	}

@@ -25,9 +25,9 @@ func openLabelFolder(flag, dir string) (*labelFolder, error) {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, usagef("evaluate: %s: there is no folder %s; check the path", flag, dir)
+		return nil, usagef("%s: there is no folder %s; check the path", flag, dir)
 	case err != nil:
-		return nil, usagef("evaluate: %s: %w; name a folder of label images", flag, err)
+		return nil, usagef("%s: %w; name a folder of label images", flag, err)
 	}
 	l := &labelFolder{dir: dir, files: map[string][]string{}}
 	for _, e := range entries {

@@ -52,7 +52,7 @@ func (c cell) owns(o cuda.Object, w, h int) bool {
 // inCells looks at a part of an image scale of 1 or a whole multiple.
 func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale float64, part *region, t *Timings) (*level, error) {
 	k := int(scale)
-	l := &level{scale: scale, w: part.w, h: part.h, share: part.share()}
+	l := &level{scale: scale, w: part.w, h: part.h}
 	one := *s
 	one.Tile, one.Shift = cellPx+NetworkStride, 0 // a cell is one tile
 	for _, c := range cells(part.w, part.h) {
@@ -60,19 +60,11 @@ func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale
 			continue
 		}
 		at := tiling.Rect{X0: c.all.X0 / k, Y0: c.all.Y0 / k, X1: (c.all.X1 + k - 1) / k, Y1: (c.all.Y1 + k - 1) / k}
+		seg, looks, err := one.look(ctx, m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k, t)
+		if err != nil {
+			return nil, err
+		}
 		start := time.Now()
-		p := resample(m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k)
-		t.Normalise += time.Since(start)
-		field, err := one.predict(ctx, p, t)
-		if err != nil {
-			return nil, err
-		}
-		start = time.Now()
-		seg, err := s.Dynamics.Labels(ctx, field)
-		if err != nil {
-			return nil, err
-		}
-		looks := sketches(p, field, seg)
 		for i := range seg.Objects {
 			o := &seg.Objects[i]
 			o.X0, o.Y0, o.X1, o.Y1 = o.X0+c.all.X0, o.Y0+c.all.Y0, o.X1+c.all.X0, o.Y1+c.all.Y0

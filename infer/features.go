@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -80,12 +81,7 @@ func weightedMedian(values, weights []float64) (median, total float64) {
 		order[i] = i
 		total += weights[i]
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		if values[a] < values[b] {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
 	sum := 0.0
 	for _, i := range order {
 		if sum += weights[i]; sum >= total/2 {
@@ -149,7 +145,7 @@ func (p *Pool) among(f []float32, i int32) []float32 {
 		}
 		switch {
 		case o.area < 0.5*c.area && px > childShare*o.area:
-			k := p.place(o.level)
+			k := o.level.place
 			share[k] += px / c.area
 			quality[k] += o.q * px / c.area
 			childCount++

@@ -14,6 +14,7 @@ type stretch struct{ y, x0, x1, label int32 }
 // level is the objects found at one image scale, their pixels at full size.
 type level struct {
 	scale    float64
+	place    int       // among the pool's levels
 	w, h     int       // px at the scale itself
 	runs     []stretch // in raster order
 	rows     []int32   // row y's stretches are runs[rows[y]:rows[y+1]]
@@ -22,12 +23,11 @@ type level struct {
 	areas    []int32   // px by label
 	finds    []cuda.Object
 	sketches []sketch // by label - 1
-	share    float64  // part of the scale that was looked at
 }
 
 // newLevel indexes the segments of a whole image scale by their stretches in a frame of width x height px.
 func newLevel(scale float64, seg *cuda.Segments, looks []sketch, width, height int) *level {
-	l := &level{scale: scale, w: seg.Width, h: seg.Height, share: 1}
+	l := &level{scale: scale, w: seg.Width, h: seg.Height}
 	l.add(seg, looks, tiling.Rect{X1: width, Y1: height}, nil)
 	l.index(height)
 	return l

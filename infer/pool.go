@@ -51,7 +51,8 @@ const (
 // newPool gathers the candidates of all levels and describes them.
 func newPool(width, height int, levels []*level) *Pool {
 	p := &Pool{Width: width, Height: height, levels: levels}
-	for _, l := range levels {
+	for k, l := range levels {
+		l.place = k
 		p.gather(l)
 	}
 	p.relate()
@@ -110,7 +111,7 @@ func (p *Pool) relate() {
 		}
 	}
 	for i := range p.cands {
-		index[p.place(p.cands[i].level)][p.cands[i].label] = int32(i)
+		index[p.cands[i].level.place][p.cands[i].label] = int32(i)
 	}
 	bands(len(p.cands), func(from, to int) {
 		var touched []int32
@@ -132,16 +133,6 @@ func (p *Pool) relate() {
 			}
 		}
 	})
-}
-
-// place is a level's position in the pool.
-func (p *Pool) place(l *level) int {
-	for k := range p.levels {
-		if p.levels[k] == l {
-			return k
-		}
-	}
-	return -1
 }
 
 // TrueIoU returns, for each candidate, its greatest intersection over union with an object of a label

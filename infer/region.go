@@ -83,14 +83,3 @@ func (r *region) wants(c tiling.Rect) bool {
 
 // has says whether a px belongs to the region.
 func (r *region) has(x, y int) bool { return r.want[y/blockPx*r.cols+x/blockPx] }
-
-// share is the part of the scale that is looked at.
-func (r *region) share() float64 {
-	n := 0.0
-	for _, want := range r.want {
-		if want {
-			n++
-		}
-	}
-	return n / float64(max(len(r.want), 1))
-}

@@ -131,21 +131,33 @@ func (s *Segmenter) Candidates(ctx context.Context, m Image) (*Pool, Timings, er
 
 // whole looks at all of an image scale: tiles, network, blend, and the dynamics once over all of it.
 func (s *Segmenter) whole(ctx context.Context, m Image, norm normaliser, scale float64, w, h int, t *Timings) (*level, error) {
+	seg, looks, err := s.look(ctx, m, norm, w, h, t)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	l := newLevel(scale, seg, looks, m.Width, m.Height)
+	t.Dynamics += time.Since(start)
+	return l, nil
+}
+
+// look finds the objects of an image resampled to w x h px, and what each looks like there.
+func (s *Segmenter) look(ctx context.Context, m Image, norm normaliser, w, h int, t *Timings) (*cuda.Segments, []sketch, error) {
 	start := time.Now()
 	p := resample(m, norm, w, h)
 	t.Normalise += time.Since(start)
 	field, err := s.predict(ctx, p, t)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	start = time.Now()
 	seg, err := s.Dynamics.Labels(ctx, field)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	l := newLevel(scale, seg, sketches(p, field, seg), m.Width, m.Height)
+	looks := sketches(p, field, seg)
 	t.Dynamics += time.Since(start)
-	return l, nil
+	return seg, looks, nil
 }
 
 // predict runs the network over a plane tile by tile and blends the tiles.

@@ -49,7 +49,13 @@ type Network struct {
 type Model struct {
 	Name, Version string
 	Scorer        []byte // JSON: chooses among the candidates of all image scales
-	forms         []Network
+	forms         []form
+}
+
+// form is an ONNX file that has not been hashed: only the chosen one is.
+type form struct {
+	precision string
+	onnx      []byte
 }
 
 // Load returns the embedded network for "default" or "", in one precision for "default-fp32", "default-fp16"
@@ -60,12 +66,9 @@ func Load(name string) (Model, error) {
 		name = DefaultName
 	}
 	m := Model{Name: DefaultName, Version: DefaultVersion, Scorer: defaultScorer}
-	for _, form := range []struct {
-		precision string
-		onnx      []byte
-	}{{FP32, defaultFP32}, {FP16, defaultFP16}, {INT8, defaultINT8}} {
-		if name == DefaultName || name == DefaultName+"-"+form.precision {
-			m.forms = append(m.forms, network(form.precision, form.onnx))
+	for _, f := range []form{{FP32, defaultFP32}, {FP16, defaultFP16}, {INT8, defaultINT8}} {
+		if name == DefaultName || name == DefaultName+"-"+f.precision {
+			m.forms = append(m.forms, f)
 		}
 	}
 	if len(m.forms) > 0 {
@@ -93,22 +96,22 @@ func read(path string) (Model, error) {
 			precision = p
 		}
 	}
-	return Model{Name: filepath.Base(stem), Version: "file", Scorer: scorer, forms: []Network{network(precision, data)}}, nil
+	return Model{Name: filepath.Base(stem), Version: "file", Scorer: scorer, forms: []form{{precision, data}}}, nil
 }
 
-func network(precision string, onnx []byte) Network {
-	sum := sha256.Sum256(onnx)
-	return Network{Precision: precision, SHA256: hex.EncodeToString(sum[:]), ONNX: onnx}
+func (f form) network() Network {
+	sum := sha256.Sum256(f.onnx)
+	return Network{Precision: f.precision, SHA256: hex.EncodeToString(sum[:]), ONNX: f.onnx}
 }
 
 // Form returns the network in the first of the wanted precisions that it has, or in the one it has.
 func (m Model) Form(wanted ...string) Network {
 	for _, p := range wanted {
 		for _, f := range m.forms {
-			if f.Precision == p {
-				return f
+			if f.precision == p {
+				return f.network()
 			}
 		}
 	}
-	return m.forms[0]
+	return m.forms[0].network()
 }

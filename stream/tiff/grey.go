@@ -134,17 +134,22 @@ func (r *Raster) Gray16(ctx context.Context, dst []uint16) error {
 	return r.decode(ctx, nil, func(w *worker, x, y, px int, planes [][]byte) {
 		out := dst[y*r.Width+x:][:px]
 		p := r.channels16(w, lut, planes, px)
-		switch {
-		case !colour:
-			for i := range out {
-				out[i] = p[0][i*step]
-			}
-		case r.photometric == photometricSeparated:
-			ink16(out, p, step)
-		default:
-			luma16(out, p[0], p[1], p[2], step)
-		}
+		r.mix16(out, p, step)
 	})
+}
+
+// mix16 turns the channels of a row into grey; p[k] has a sample in every step-th element.
+func (r *Raster) mix16(out []uint16, p [4][]uint16, step int) {
+	switch {
+	case r.used() <= 1:
+		for i := range out {
+			out[i] = p[0][i*step]
+		}
+	case r.photometric == photometricSeparated:
+		ink16(out, p, step)
+	default:
+		luma16(out, p[0], p[1], p[2], step)
+	}
 }
 
 // channels16 is channels8 for samples of 9 to 16 bits; grey ones come as grey.

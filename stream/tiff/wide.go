@@ -24,7 +24,7 @@ func (r *Raster) wide(ctx context.Context, dst []uint16) error {
 		return err
 	}
 	step := r.interleaved()
-	colour, white := r.used() > 1, r.photometric == photometricWhiteIsZero && r.format == formatFloat
+	white := r.photometric == photometricWhiteIsZero && r.format == formatFloat
 	if r.plainFloats() {
 		big := r.bigEndian()
 		return r.decode(ctx, nil, func(_ *worker, x, y, px int, planes [][]byte) {
@@ -46,16 +46,7 @@ func (r *Raster) wide(ctx context.Context, dst []uint16) error {
 				p[k] = p[0][k:]
 			}
 		}
-		switch {
-		case !colour:
-			for i := range out {
-				out[i] = p[0][i*step]
-			}
-		case r.photometric == photometricSeparated:
-			ink16(out, p, step)
-		default:
-			luma16(out, p[0], p[1], p[2], step)
-		}
+		r.mix16(out, p, step)
 	})
 }
 
