@@ -17,7 +17,7 @@ import (
 // admitNext takes files from the queue until one is new to the journal. It returns nil when the queue is
 // empty, the journal fails, or it is time to look at events again.
 func (r *folderRun) admitNext(ctx context.Context) *Arrival {
-	if time.Now().Before(r.admitAt) {
+	if time.Now().Before(r.admitAt) || r.held() {
 		return nil
 	}
 	for range admissionsPerTurn {

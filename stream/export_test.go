@@ -1,6 +1,9 @@
 package stream
 
 import (
+	"path/filepath"
+	"slices"
+
 	"google.golang.org/grpc"
 
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
@@ -13,6 +16,16 @@ type Events = events
 func (f *Folder) SetEvents(fn func() (Events, error)) { f.newEvents = fn }
 func (f *Folder) SetNetwork(fn func(string) bool)     { f.isNetwork = fn }
 func (f *Folder) SetLeaseUnknown()                    { f.lease = func(string) writer { return writerUnknown } }
+
+// SetLeaseUnknownFor names the files whose writer is unknown; those of all others are known to be gone.
+func (f *Folder) SetLeaseUnknownFor(names ...string) {
+	f.lease = func(path string) writer {
+		if slices.Contains(names, filepath.Base(path)) {
+			return writerUnknown
+		}
+		return writerNone
+	}
+}
 
 func IgnoredName(name string) bool   { return ignoredName(name) }
 func CompareNatural(a, b string) int { return compareNatural(a, b) }

@@ -275,6 +275,24 @@ func TestFilesComeInOrderOfTimeThenName(t *testing.T) {
 	require.Equal(t, []string{"z.tif", "img1.tif", "img9.tif", "img10.tif"}, b.names())
 }
 
+func TestFilesFoundTogetherKeepTheirOrderThoughSomeRestLonger(t *testing.T) {
+	b := newBench(t)
+	old := time.Now().Add(-time.Hour)
+	var want []string
+	for i := range 12 {
+		name := fmt.Sprintf("img%d.tif", i)
+		want = append(want, name)
+		b.write(name, tinyTIFF(64, byte(i)))
+		require.NoError(t, os.Chtimes(b.path(name), old, old.Add(time.Duration(i/3)*time.Second)))
+	}
+	b.start(func(f *stream.Folder) {
+		f.Backlog = stream.BacklogProcess
+		f.SetLeaseUnknownFor("img0.tif", "img4.tif", "img9.tif") // these rest for 300 ms, the others for 100 ms
+	})
+	b.expect(12)
+	require.Equal(t, want, b.names())
+}
+
 func TestFolderRefusesWrongParameters(t *testing.T) {
 	b := newBench(t)
 	for want, change := range map[string]func(*stream.Folder){

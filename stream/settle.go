@@ -26,6 +26,7 @@ type candidate struct {
 	event   bool   // an event spoke of it: its content may be new though size and time are known
 	arrived bool   // it appeared, and nothing was written to it since: perhaps renamed into the folder
 	ready   bool   // waiting in the queue
+	listed  bool   // a scan found it, and it was not looked at since it had to rest: see held
 	stamp   stamp
 	since   time.Time // when stamp was first seen
 	due     time.Time // when to look again
@@ -50,7 +51,7 @@ func (r *folderRun) touch(rel string, arrived bool, now time.Time) {
 		c = &candidate{rel: rel}
 		r.cands[rel] = c
 	}
-	c.event, c.arrived, c.ready, c.page = true, arrived, false, 0
+	c.event, c.arrived, c.ready, c.listed, c.page = true, arrived, false, false, 0
 	if !c.fresh { // one look answers all events of the grace period
 		c.fresh = true
 		c.due = now.Add(eventGrace)
@@ -85,6 +86,7 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 	}
 	if c.fresh || s != c.stamp {
 		first := c.fresh
+		c.listed = c.listed && first
 		if s != c.stamp {
 			c.sidecar = time.Time{}
 		}
@@ -101,6 +103,7 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 		c.due = c.since.Add(wait)
 		return
 	}
+	c.listed = false
 	if w == writerOpen && quiet < r.giveUp {
 		r.tell(c, errStillOpen, quiet)
 		c.later(now, busyPause, busyCap)
@@ -185,7 +188,7 @@ func (r *folderRun) unreadable(c *candidate, err error, now time.Time) {
 		r.forget(c.rel)
 		return
 	case c.fresh || c.since.IsZero():
-		c.fresh, c.since = false, now
+		c.fresh, c.listed, c.since = false, false, now
 	case now.Sub(c.since) >= r.giveUp:
 		r.enqueue(c, fmt.Errorf("%w (for %s): give aimsd read permission, then write the file again", err, r.giveUp))
 		return

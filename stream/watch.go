@@ -31,6 +31,7 @@ type folderRun struct {
 	cands map[string]*candidate
 	queue []*candidate // complete, in order of delivery
 	dirty bool         // the queue needs sorting
+	first *candidate   // of the listed ones, in order of delivery; nil: none
 	done  map[string]doneFile
 	wake  time.Time // earliest due candidate; zero: none
 
@@ -120,7 +121,7 @@ func (r *folderRun) nextWake(now time.Time) time.Time {
 			next = earliest(next, t)
 		}
 	}
-	if r.head == nil && len(r.queue) > 0 {
+	if r.head == nil && len(r.queue) > 0 && !r.held() {
 		next = earliest(next, r.admitAt) // zero: at once
 	}
 	return next
@@ -163,7 +164,7 @@ func (r *folderRun) tick(ctx context.Context, now time.Time) {
 
 // lookAtDue looks at every candidate whose time has come and puts the complete ones in order.
 func (r *folderRun) lookAtDue(ctx context.Context) {
-	r.wake = time.Time{}
+	r.wake, r.first = time.Time{}, nil
 	for _, c := range r.cands {
 		if ctx.Err() != nil {
 			return
@@ -172,8 +173,12 @@ func (r *folderRun) lookAtDue(ctx context.Context) {
 		if !c.ready && !now.Before(c.due) {
 			r.look(c, now)
 		}
-		if !c.ready && r.cands[c.rel] == c {
-			r.wakeAt(c.due)
+		if c.ready || r.cands[c.rel] != c {
+			continue
+		}
+		r.wakeAt(c.due)
+		if c.listed && (r.first == nil || inOrder(c, r.first) < 0) {
+			r.first = c
 		}
 	}
 	r.sortQueue()
@@ -191,9 +196,18 @@ func (r *folderRun) sortQueue() {
 		return
 	}
 	r.dirty = false
-	slices.SortStableFunc(r.queue, func(a, b *candidate) int {
-		return cmp.Or(cmp.Compare(a.stamp.mtimeNs, b.stamp.mtimeNs), compareNatural(a.rel, b.rel))
-	})
+	slices.SortStableFunc(r.queue, inOrder)
+}
+
+func inOrder(a, b *candidate) int {
+	return cmp.Or(cmp.Compare(a.stamp.mtimeNs, b.stamp.mtimeNs), compareNatural(a.rel, b.rel))
+}
+
+// held reports that the queue waits for an older file of the same scan, which still has to rest: files found
+// together are looked at one after the other, yet are delivered in order.
+func (r *folderRun) held() bool {
+	c := r.first
+	return c != nil && c.listed && !c.ready && r.cands[c.rel] == c && len(r.queue) > 0 && inOrder(c, r.queue[0]) < 0
 }
 
 // drainEvents takes the events that already arrived, so that a look sees what they say.
