@@ -11,6 +11,8 @@ NORACE   ?= /infer
 TIMEOUT  ?= 12m
 
 FUZZTIME ?= 10s
+# Minutes that each test of `make soak` and each fuzz target runs; SOAK_SEED=n repeats a run.
+SOAK_MINUTES ?= 1
 BENCH    ?= .
 COUNT    ?= 1
 
@@ -23,7 +25,7 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib demo test lint fuzz bench proto train clean
+.PHONY: help build lib demo test lint fuzz soak bench proto train clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,6 +59,12 @@ lint: ## gofmt, golangci-lint, and proof that the import rule fires
 fuzz: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 fuzz: lib ## FUZZTIME (10s) of every fuzz target
 	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+soak: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
+soak: export SOAK_MINUTES := $(SOAK_MINUTES)
+soak: lib ## overload, kills, dead brokers, full disks: SOAK_MINUTES (1) of each, then of every fuzz target
+	$(GO) test -count 1 -timeout 0 -p 1 -v -run Soak $$(grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9]*Soak' . | xargs -n 1 dirname | sort -u)
+	GO='$(GO)' scripts/fuzz.sh $(SOAK_MINUTES)m
 
 bench: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 bench: lib ## Go benchmarks: BENCH=regexp COUNT=n (feed two runs to benchstat)
