@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,6 +31,15 @@ type pipeline struct {
 	Stats    *stats
 	OnFrame  func(FrameDone) // may be nil
 	Backoff  time.Duration   // before a failed write is tried again; 0: 1 s
+
+	between sync.RWMutex // read-held for a frame from its analysis to its commit; see exchange
+}
+
+// exchange runs change between two frames: after the commit of those in analysis, before the next one's.
+func (p *pipeline) exchange(change func()) {
+	p.between.Lock()
+	defer p.between.Unlock()
+	change()
 }
 
 // FrameDone tells an observer of a frame's end.
@@ -86,6 +96,7 @@ func (p *pipeline) decode(ctx context.Context, a stream.Arrival) job {
 }
 
 func (p *pipeline) analyse(ctx context.Context, j job) job {
+	p.between.RLock() // finish unlocks it
 	if j.err != nil || ctx.Err() != nil {
 		return j
 	}
@@ -100,6 +111,7 @@ func (p *pipeline) analyse(ctx context.Context, j job) job {
 // finish writes the frame's folder and commits its end. A frame interrupted by ctx stays accepted in the
 // journal and is taken up again at the next start.
 func (p *pipeline) finish(ctx context.Context, j job) {
+	defer p.between.RUnlock()
 	if j.frame != nil {
 		defer j.frame.Release()
 	}
