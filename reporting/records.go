@@ -30,6 +30,10 @@ type RunRecord struct {
 	ClosedAt  time.Time // zero while open
 	LastFrame time.Time
 	Reason    string // why it closed: end, idle_timeout, stop
+	// Provenance is what made its results, as of its last change: JSON, see Provenance. It makes a report a
+	// function of the store.
+	Provenance []byte
+	RemovedAt  time.Time // when retention removed its results; zero while they are kept
 }
 
 // Message is an MQTT message waiting in the outbox. ID orders it.
@@ -51,9 +55,10 @@ type Completion struct {
 	Reason   string
 	SHA256   string
 	Folder   string
-	Summary  []byte  // JSON of the frame message
-	Result   *Result // nil unless processed
-	Sizes    Sizes   // per object, for the run's histogram
+	Summary  []byte       // JSON of the frame message
+	Result   *Result      // nil unless processed
+	Sizes    Sizes        // per object, for the run's histogram
+	Files    []StoredFile // what the frame's folder holds
 	Messages []Message
 	Alerts   []AlertState // alert states that changed with this frame
 }
@@ -68,7 +73,7 @@ type Sizes struct {
 type AlertState struct {
 	Code     string
 	Key      string
-	State    string // raised, updated, acked, cleared
+	State    string // raised, updated, acked, shelved, cleared
 	ID       string // ULID of the occurrence, constant from raised to cleared
 	Seq      uint64
 	Severity string
@@ -76,17 +81,36 @@ type AlertState struct {
 	Payload  []byte // last message
 	AckedBy  string // who acknowledged this occurrence, "" until then
 	AckedAt  time.Time
+
+	ShelvedBy    string // who shelved the alert, whichever its occurrence
+	ShelvedUntil time.Time
+	ClearedAt    time.Time // zero while active
+
+	At    time.Time // of the change that led here; zero: nothing that is told or kept
+	RunID string    // of the frame that brought the change, "" when none did
 }
 
-// Ack is an operator's acknowledgement of an alert.
-type Ack struct {
+// Shelved reports whether nothing is to be said of the alert now.
+func (a AlertState) Shelved(now time.Time) bool { return now.Before(a.ShelvedUntil) }
+
+// Command is what an operator asks for an alert.
+type Command struct {
+	Verb    string // CommandAck or CommandShelve
 	Code    string
 	Key     string
 	AlertID string // occurrence meant; "" means the present one
 	By      string
 	Comment string
 	At      time.Time
+	For     time.Duration // of CommandShelve; 0 ends the shelving
 }
+
+// Commands of an operator. A shelved alert stays on its topic and says nothing more until its time is over, also
+// when it ends and comes back meanwhile.
+const (
+	CommandAck    = "ack"
+	CommandShelve = "shelve"
+)
 
 // FrameResult is a processed frame as read back from the store: its journal row, its result and its
 // per-object sizes.

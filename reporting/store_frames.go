@@ -207,6 +207,12 @@ func (s *Store) Commit(ctx context.Context, c Completion) error {
 				return err
 			}
 		}
+		if err := t.listFiles(ctx, n, c.Files, s.o.Now()); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `DELETE FROM attempts WHERE frame = ?`, n); err != nil {
+			return err
+		}
 		for _, a := range c.Alerts {
 			if err := t.putAlert(ctx, a); err != nil {
 				return err

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-const runColumns = `id, source, opened_at, closed_at, last_frame, reason`
+const runColumns = `id, source, opened_at, closed_at, last_frame, reason, provenance, removed_at`
 
 func runFields(r *RunRecord) []any {
-	return []any{&r.ID, &r.Source, (*timeValue)(&r.OpenedAt), (*timeValue)(&r.ClosedAt), (*timeValue)(&r.LastFrame), &r.Reason}
+	return []any{&r.ID, &r.Source, (*timeValue)(&r.OpenedAt), (*timeValue)(&r.ClosedAt), (*timeValue)(&r.LastFrame), &r.Reason,
+		&r.Provenance, (*timeValue)(&r.RemovedAt)}
 }
 
 // OpenRun records a run and, in the same transaction, the messages that tell of it. A run that is open
@@ -28,9 +29,10 @@ func (s *Store) OpenRun(ctx context.Context, r RunRecord, msgs ...Message) error
 		r.LastFrame = r.OpenedAt
 	}
 	err := s.write(ctx, true, func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, `INSERT INTO runs(id, source, opened_at, last_frame) VALUES(?, ?, ?, ?)
-			ON CONFLICT(id) DO UPDATE SET closed_at = 0, reason = '', last_frame = max(last_frame, excluded.last_frame) WHERE closed_at <> 0`,
-			r.ID, r.Source, unixNano(r.OpenedAt), unixNano(r.LastFrame))
+		n, err := t.exec(ctx, `INSERT INTO runs(id, source, opened_at, last_frame, provenance) VALUES(?, ?, ?, ?, ?)
+			ON CONFLICT(id) DO UPDATE SET closed_at = 0, reason = '', removed_at = 0, provenance = excluded.provenance,
+				last_frame = max(last_frame, excluded.last_frame) WHERE closed_at <> 0`,
+			r.ID, r.Source, unixNano(r.OpenedAt), unixNano(r.LastFrame), r.Provenance)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -38,6 +40,21 @@ func (s *Store) OpenRun(ctx context.Context, r RunRecord, msgs ...Message) error
 	})
 	if err != nil {
 		return fmt.Errorf("open run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// DescribeRun replaces what is remembered of how a run's results were made.
+func (s *Store) DescribeRun(ctx context.Context, id string, provenance []byte) error {
+	err := s.write(ctx, false, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, `UPDATE runs SET provenance = ? WHERE id = ?`, provenance, id)
+		if err == nil && n == 0 {
+			return ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("describe run %s: %w", id, err)
 	}
 	return nil
 }
