@@ -135,6 +135,12 @@ func TestRelativePathsAreTakenFromTheFilesFolder(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, "data"), c.DataDir)
 	require.Equal(t, filepath.Join(dir, "in"), c.Sources[0].Path)
 	require.Equal(t, filepath.Join(dir, "grains.onnx"), c.Infer.Model)
+	for _, model := range []string{"default", "default-int8", "default-fp16", "default-fp32"} {
+		require.NoError(t, os.WriteFile(path, []byte("data_dir: data\ninfer: {model: "+model+"}\n"), 0o600))
+		c, err = LoadConfig(path, nil)
+		require.NoError(t, err)
+		require.Equal(t, model, c.Infer.Model, "a network inside the program")
+	}
 	for source, inside := range map[string]bool{"data": true, "data/in": true, "data2": false, ".": false} {
 		require.NoError(t, os.WriteFile(path, []byte("data_dir: data\nsources:\n  - {name: a, path: "+source+"}\n"), 0o600))
 		_, err = LoadConfig(path, nil)
