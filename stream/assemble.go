@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"math/bits"
+	"unsafe"
 
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
 )
@@ -17,28 +19,37 @@ type assembler struct {
 	layout
 	gray8  []uint8
 	gray16 []uint16
+	bytes  []byte // the grey pixels as bytes; nil for colour
 	want   uint32 // CRC-32C as announced; 0 is not checked
 
-	crc   uint32
-	sum   hash.Hash
-	table *crc32.Table
-	got   int64
-	row   int
-	part  []byte // the beginning of the next row
+	crc     uint32
+	sum     hash.Hash
+	table   *crc32.Table
+	got     int64
+	part    []byte // colour: the beginning of the next row
+	buffers *pixelBuffers
 }
 
 // errCRC says that the pixels are not those that were sent.
 var errCRC = errors.New("crc mismatch: the pixel bytes differ from those announced, send the frame again")
 
-func newAssembler(l layout, crc uint32) *assembler {
-	a := &assembler{layout: l, want: crc, sum: sha256.New(), table: crc32.MakeTable(crc32.Castagnoli)}
-	if l.format == aimsv1.PixelFormat_GRAY16LE {
-		a.gray16 = make([]uint16, l.width*l.height)
-	} else {
-		a.gray8 = make([]uint8, l.width*l.height)
+func newAssembler(l layout, crc uint32, buffers *pixelBuffers) *assembler {
+	a := &assembler{layout: l, want: crc, sum: sha256.New(), table: crc32.MakeTable(crc32.Castagnoli), buffers: buffers}
+	switch l.format {
+	case aimsv1.PixelFormat_GRAY16LE:
+		a.gray16 = buffers.get16(l.width * l.height)
+		a.bytes = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a.gray16))), 2*len(a.gray16))
+	case aimsv1.PixelFormat_RGB8:
+		a.gray8 = buffers.get8(l.width * l.height)
+	default:
+		a.gray8 = buffers.get8(l.width * l.height)
+		a.bytes = a.gray8
 	}
 	return a
 }
+
+// giveBack returns the pixels to where they came from; nobody may touch them any more.
+func (a *assembler) giveBack() { a.buffers.put(a.gray8, a.gray16) }
 
 func (a *assembler) missing() int64 { return a.wireBytes() - a.got }
 
@@ -48,41 +59,51 @@ func (a *assembler) add(data []byte) error {
 		return fmt.Errorf("wrong byte count: %d bytes or more, want %d (stride %d x height %d)",
 			a.got+int64(len(data)), a.wireBytes(), a.stride, a.height)
 	}
-	a.got += int64(len(data))
 	a.crc = crc32.Update(a.crc, a.table, data)
 	_, _ = a.sum.Write(data) // never fails
-	for len(data) > 0 {
-		if len(a.part) == 0 && len(data) >= a.stride {
-			a.put(data[:a.stride])
-			data = data[a.stride:]
-			continue
-		}
-		n := min(len(data), a.stride-len(a.part))
-		a.part = append(a.part, data[:n]...)
-		data = data[n:]
-		if len(a.part) == a.stride {
-			a.put(a.part)
-			a.part = a.part[:0]
-		}
+	if a.bytes != nil {
+		a.place(data)
+	} else {
+		a.reduce(data)
 	}
 	return nil
 }
 
-// put converts one row as sent.
-func (a *assembler) put(src []byte) {
-	from, to := a.row*a.width, (a.row+1)*a.width
-	a.row++
-	switch a.format {
-	case aimsv1.PixelFormat_GRAY16LE:
-		dst := a.gray16[from:to]
-		src = src[:2*len(dst)]
-		for i := range dst {
-			dst[i] = binary.LittleEndian.Uint16(src[2*i:])
+// place copies grey pixels, without the padding of rows, to where they belong.
+func (a *assembler) place(data []byte) {
+	width := a.width * a.bytesPerPx
+	if a.stride == width {
+		copy(a.bytes[a.got:], data)
+		a.got += int64(len(data))
+		return
+	}
+	for len(data) > 0 {
+		row, column := int(a.got/int64(a.stride)), int(a.got%int64(a.stride))
+		n := min(len(data), a.stride-column)
+		if column < width {
+			copy(a.bytes[row*width+column:(row+1)*width], data[:n])
 		}
-	case aimsv1.PixelFormat_RGB8:
-		luminance(a.gray8[from:to], src)
-	default:
-		copy(a.gray8[from:to], src)
+		data = data[n:]
+		a.got += int64(n)
+	}
+}
+
+// reduce turns whole rows of colour to grey.
+func (a *assembler) reduce(data []byte) {
+	for len(data) > 0 {
+		row := int(a.got / int64(a.stride))
+		n := min(len(data), a.stride-len(a.part))
+		src := data[:n]
+		if n < a.stride {
+			a.part = append(a.part, src...)
+			src = a.part
+		}
+		data = data[n:]
+		a.got += int64(n)
+		if len(src) == a.stride {
+			luminance(a.gray8[row*a.width:(row+1)*a.width], src)
+			a.part = a.part[:0]
+		}
 	}
 }
 
@@ -102,6 +123,11 @@ func (a *assembler) finish() error {
 		return fmt.Errorf("wrong byte count: %d bytes, want %d (stride %d x height %d)", a.got, a.wireBytes(), a.stride, a.height)
 	case a.want != 0 && a.want != a.crc:
 		return errCRC
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 { // the computer is big-endian, the stream is not
+		for i, v := range a.gray16 {
+			a.gray16[i] = bits.ReverseBytes16(v)
+		}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (g guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServer
 	if err := g.allow(stream.Context()); err != nil {
 		return err
 	}
-	return handle(srv, stream)
+	return handle(srv, pushServerStream{stream})
 }
 
 func (g guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (reply any, err error) {

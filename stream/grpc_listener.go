@@ -27,6 +27,9 @@ const (
 	connectTimeout     = 20 * time.Second
 	maxStreamsPerConn  = 64
 	stopTimeout        = 5 * time.Second
+	streamWindowBytes  = 4 << 20 // what a client may send ahead of the reader
+	connWindowBytes    = 8 << 20
+	readBufferBytes    = 256 << 10
 	frameServiceHealth = "aims.v1.FrameService"
 )
 
@@ -162,6 +165,10 @@ func (l *GRPCListener) options(log *zap.Logger) []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(connectTimeout),
 		grpc.MaxConcurrentStreams(maxStreamsPerConn),
+		grpc.ForceServerCodecV2(newPushCodec()),
+		grpc.InitialWindowSize(streamWindowBytes),
+		grpc.InitialConnWindowSize(connWindowBytes),
+		grpc.ReadBufferSize(readBufferBytes),
 		grpc.ChainStreamInterceptor(guard.stream),
 		grpc.ChainUnaryInterceptor(guard.unary),
 	}

@@ -106,34 +106,41 @@ func (r *receiver) admit(ctx context.Context, p *pushedFrame, pixels *assembler,
 	p.waiting = []*ackQueue{r.q}
 	r.q.accept(uid)
 	p.mu.Unlock()
+	open, abandon := opened(frameOf(r.header, receipt, admission), pixels, release)
 	a := Arrival{
 		Receipt:   receipt,
 		Admission: admission,
-		Open:      opened(frameOf(r.header, receipt, admission), pixels, release),
+		Open:      open,
 		Settle: func(o Outcome) {
 			r.s.leave(id)
-			release()
+			abandon()
 			p.acknowledge(outcomeAck(uid, o))
 		},
 	}
 	if !r.s.deliver(r.run, a) {
 		r.s.leave(id)
-		release()
+		abandon()
 		return errStopping()
 	}
 	return nil
 }
 
-// opened returns an Arrival's Open for a frame in memory: it gives it away once.
-func opened(f *Frame, pixels *assembler, release func()) func(context.Context) (*Frame, error) {
+// opened returns an Arrival's Open for a frame in memory, which gives it away once, and what gives its memory
+// back if it was not: from then on the frame's own Release does.
+func opened(f *Frame, pixels *assembler, release func()) (open func(context.Context) (*Frame, error), abandon func()) {
 	f.Gray8, f.Gray16, f.SHA256 = pixels.gray8, pixels.gray16, pixels.sha256()
 	f.OnRelease(release)
 	var taken atomic.Bool
-	return func(context.Context) (*Frame, error) {
+	open = func(context.Context) (*Frame, error) {
 		if taken.Swap(true) {
 			return nil, fmt.Errorf("frame %s: its pixels were already taken", f.Name)
 		}
 		return f, nil
+	}
+	return open, func() {
+		if !taken.Swap(true) {
+			f.Release()
+		}
 	}
 }
 

@@ -43,6 +43,7 @@ type PushServer struct {
 	bytes      int64
 	frameBytes int64 // memory of the last frame
 	counts     pushCounts
+	buffers    pixelBuffers
 }
 
 var (

@@ -1,10 +1,8 @@
 package stream_test
 
 import (
-	"bytes"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -71,24 +69,4 @@ func TestPushedFrameArrivesPixelByPixel(t *testing.T) {
 			cl.ends(codes.OK)
 		})
 	}
-}
-
-func TestFrameOf128MiBPassesUnderTheDefaultMessageLimit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large frame")
-	}
-	in := newIngest(t)
-	sent := bytes.Repeat(noise(1<<16), 2048)
-	cl := in.dial()
-	began := time.Now()
-	cl.push(&aimsv1.FrameHeader{FrameUid: "big", Width: 8192, Height: 8192, Format: aimsv1.PixelFormat_GRAY16LE, Crc32C: castagnoli(sent)}, sent, 1<<20)
-	cl.ack(aimsv1.FrameAck_ACCEPTED)
-	t.Logf("128 MiB in %s: %.0f MB/s", time.Since(began), 134.2/time.Since(began).Seconds())
-	a := <-in.out
-	f, err := a.Open(t.Context())
-	require.NoError(t, err)
-	require.Len(t, f.Gray16, 8192*8192)
-	f.Release()
-	in.processed(a)
-	cl.ack(aimsv1.FrameAck_DONE)
 }

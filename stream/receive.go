@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -47,8 +48,10 @@ func newReceiver(s *PushServer, run *pushRun, q *ackQueue) *receiver {
 // receive reads until the client ends the stream (nil) or it breaks.
 func (r *receiver) receive(stream grpc.BidiStreamingServer[aimsv1.PushRequest, aimsv1.FrameAck]) error {
 	defer r.silence.Stop()
+	receive := receiveFunc(stream)
+	var m pushMessage
 	for {
-		request, err := stream.Recv()
+		err := receive(&m)
 		switch {
 		case errors.Is(err, io.EOF):
 			r.cutShort()
@@ -61,22 +64,30 @@ func (r *receiver) receive(stream grpc.BidiStreamingServer[aimsv1.PushRequest, a
 			r.drop()
 			return err
 		}
-		switch part := request.GetPart().(type) {
-		case *aimsv1.PushRequest_Header:
-			if err := r.q.waitRoom(stream.Context()); err != nil {
-				return err
-			}
-			r.cutShort()
-			r.begin(part.Header)
-		case *aimsv1.PushRequest_Chunk:
-			if err := r.chunk(stream.Context(), part.Chunk.GetData()); err != nil {
-				return err
-			}
-		default:
-			r.drop()
-			return status.Error(codes.InvalidArgument, "a message holds neither header nor chunk")
+		err = r.message(stream.Context(), &m)
+		m.free()
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// message takes a header or a chunk; an error ends the stream.
+func (r *receiver) message(ctx context.Context, m *pushMessage) error {
+	if _, ok := m.chunkBytes(); ok {
+		return r.chunk(ctx, m)
+	}
+	h := m.header()
+	if h == nil {
+		r.drop()
+		return status.Error(codes.InvalidArgument, "a message holds neither header nor chunk")
+	}
+	if err := r.q.waitRoom(ctx); err != nil {
+		return err
+	}
+	r.cutShort()
+	r.begin(h)
+	return nil
 }
 
 // open reports whether a frame's pixels are still to come.
@@ -109,31 +120,33 @@ func (r *receiver) begin(h *aimsv1.FrameHeader) {
 	case busy:
 		r.busy("too many frames in flight: send it again later")
 	default:
-		r.release = release
-		r.pixels = newAssembler(l, h.GetCrc32C())
+		r.pixels = newAssembler(l, h.GetCrc32C(), &r.s.buffers)
+		pixels := r.pixels
+		r.release = sync.OnceFunc(func() { pixels.giveBack(); release() })
 		r.silence.Reset(orDefault(r.s.ChunkTimeout, defaultChunkTimeout))
 	}
 }
 
 // chunk takes pixel bytes; an error ends the stream.
-func (r *receiver) chunk(ctx context.Context, data []byte) error {
+func (r *receiver) chunk(ctx context.Context, m *pushMessage) error {
+	size, _ := m.chunkBytes()
 	switch {
 	case r.header == nil:
 		return status.Error(codes.InvalidArgument, "a chunk came before any header")
-	case r.pixels == nil && !r.echo, len(data) == 0: // of a frame that was refused
+	case r.pixels == nil && !r.echo, size == 0: // of a frame that was refused
 		return nil
-	case len(data) > maxChunkBytes:
-		r.reject(fmt.Errorf("a chunk has %d bytes, at most %d are taken", len(data), maxChunkBytes))
+	case size > maxChunkBytes:
+		r.reject(fmt.Errorf("a chunk has %d bytes, at most %d are taken", size, maxChunkBytes))
 		return nil
 	case r.echo:
-		r.left -= int64(len(data))
+		r.left -= int64(size)
 		if r.left <= 0 {
 			r.echo = false
 			return r.join(ctx, nil, func() {})
 		}
 		return nil
 	}
-	if err := r.pixels.add(data); err != nil {
+	if err := m.pixels(r.pixels.add); err != nil {
 		r.reject(err)
 		return nil
 	}
