@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CHANNELS = (32, 64, 128, 256, 256)  # at strides 2, 4, 8, 16, 32 of the input image
+# Channels at strides 2, 4, 8, 16, 32 of the input image.
+CHANNELS = {"large": (32, 64, 128, 256, 256), "light": (24, 48, 96, 192, 192)}
 OUTPUTS = 4  # dy * 5, dx * 5, foreground logit, log2(object diameter / 32 px)
 STRIDE = 32  # input height and width must be multiples of this
 FLOW_GAIN = 5.0  # unit flow vectors are learned times this
@@ -18,6 +19,11 @@ def conv_norm(inputs, outputs):
 
 def conv_norm_relu(inputs, outputs):
     return nn.Sequential(*conv_norm(inputs, outputs), nn.ReLU(inplace=True))
+
+
+def projection(inputs, outputs):
+    """1x1 convolution and batch norm."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
 
 class Residual(nn.Module):
@@ -38,19 +44,29 @@ class HalfResolutionUNet(nn.Module):
 
     image float32 [n, 1, h, w] -> field float32 [n, OUTPUTS, h, w]; h and w multiples of STRIDE.
     Unshuffling 2x2 pixels into channels loses nothing and makes the network four times cheaper
-    than the same U-Net at full resolution.
+    than the same U-Net at full resolution. Going up, the large one puts coarse features beside the
+    fine ones; the light one projects and adds them, which halves the decoder.
     """
 
-    def __init__(self, channels=CHANNELS, outputs=OUTPUTS):
+    def __init__(self, size="large", outputs=OUTPUTS):
         super().__init__()
+        channels, adds = CHANNELS[size], size == "light"
         levels = len(channels)
         self.inp = conv_norm_relu(4, channels[0])
         self.enc = nn.ModuleList(
             [Residual(channels[max(k - 1, 0)], channels[k]) for k in range(levels)]
         )
+        if adds:
+            self.up = nn.ModuleList(
+                [projection(channels[k + 1], channels[k]) for k in range(levels - 1)]
+            )
         self.dec = nn.ModuleList(
-            [Residual(channels[k + 1] + channels[k], channels[k]) for k in range(levels - 1)]
+            [
+                Residual(channels[k] + (0 if adds else channels[k + 1]), channels[k])
+                for k in range(levels - 1)
+            ]
         )
+        self.adds = adds
         self.head = nn.Conv2d(channels[0], outputs * 4, 1)
 
     def forward(self, x):
@@ -62,8 +78,13 @@ class HalfResolutionUNet(nn.Module):
             x = block(x)
             skips.append(x)
         for k in range(len(self.dec) - 1, -1, -1):
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = self.dec[k](torch.cat([x, skips[k]], 1))
+            if self.adds:
+                x = F.interpolate(self.up[k](x), scale_factor=2, mode="nearest")
+                x = F.relu(x + skips[k])
+            else:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                x = torch.cat([x, skips[k]], 1)
+            x = self.dec[k](x)
         return F.pixel_shuffle(self.head(x), 2)
 
 
@@ -74,7 +95,8 @@ def read_weights(path):
 
 
 def load(path):
-    """The network with the weights of PATH, ready for inference."""
-    net = HalfResolutionUNet()
-    net.load_state_dict(read_weights(path))
+    """The network with the weights of PATH, of whichever size, ready for inference."""
+    state = read_weights(path)
+    net = HalfResolutionUNet("light" if any(k.startswith("up.") for k in state) else "large")
+    net.load_state_dict(state)
     return net.eval()

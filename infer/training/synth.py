@@ -44,7 +44,9 @@ KINDS = {
     "tem": synth_transmission.tem,
     "coreshell": synth_transmission.coreshell,
     "empty": synth_empty.empty,
+    "blank": synth_empty.blank,
 }
+WITHOUT_OBJECTS = ("empty", "blank")
 SIDES_PX = (512, 768)
 LEAST_PX = 12  # a smaller part is no object,
 LEAST_SHARE = 0.05  # nor is one below this share of the object's largest part
@@ -82,7 +84,7 @@ def make(kind, seed, split, number):
     rng = np.random.default_rng([seed, STREAMS[split], list(KINDS).index(kind), number])
     h, w = (int(v) for v in rng.integers(SIDES_PX[0], SIDES_PX[1] + 1, 2))
     img, lab = KINDS[kind](rng, h, w)
-    decorations = 0.5 if kind == "empty" else 0.25
+    decorations = 0.5 if kind in WITHOUT_OBJECTS else 0.25
     image, lab = camera.take(rng, img.astype(np.float32), lab, decorations)
     return image, parts(lab, split == "train").astype(np.uint16)
 
@@ -134,7 +136,7 @@ def check():
         assert image.dtype == np.uint8 and lab.dtype == np.uint16 and image.shape == lab.shape, kind
         sizes = np.bincount(lab.ravel())[1:]
         assert (sizes >= LEAST_PX).all(), f"{kind}: id missing or smaller than {LEAST_PX} px"
-        assert (len(sizes) == 0) == (kind == "empty"), f"{kind}: {len(sizes)} objects"
+        assert (len(sizes) == 0) == (kind in WITHOUT_OBJECTS), f"{kind}: {len(sizes)} objects"
         parted = [p for p in components(lab.astype(np.int32)) if len(p) > 1]
         assert not parted, f"{kind}: {len(parted)} objects in parts"
         print(f"{kind}: {len(sizes)} objects")

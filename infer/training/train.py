@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 import crops
-from net import FLOW_GAIN, HalfResolutionUNet, read_weights
+from net import CHANNELS, FLOW_GAIN, HalfResolutionUNet, read_weights
 
 BATCH = 8
 LEARNING_RATE = 1e-3
@@ -104,9 +104,9 @@ class Average:
 class Trainer:
     """Network, its average and the optimiser."""
 
-    def __init__(self, initial=None, device="cpu"):
+    def __init__(self, size="large", initial=None, device="cpu"):
         self.device = device
-        self.net = HalfResolutionUNet().to(device, memory_format=torch.channels_last)
+        self.net = HalfResolutionUNet(size).to(device, memory_format=torch.channels_last)
         if initial:
             self.net.load_state_dict(read_weights(initial))
         self.average = Average(self.net)
@@ -156,7 +156,7 @@ class Trainer:
 
 
 def train(args):
-    trainer = Trainer(args.initial, "cuda" if torch.cuda.is_available() else "cpu")
+    trainer = Trainer(args.size, args.initial, "cuda" if torch.cuda.is_available() else "cpu")
     out = pathlib.Path(args.out)
     checkpoint = out.with_suffix(".resume")
     if args.resume and checkpoint.exists():
@@ -209,6 +209,7 @@ def main():
     parser.add_argument("steps", type=int, help="optimiser steps of the whole schedule")
     parser.add_argument("out", help="weights to write, NAME.pt")
     parser.add_argument("npz", nargs="+", help="folders made by prep.py; FOLDER:0.3 draws 3 of 10 crops from it")
+    parser.add_argument("--size", choices=CHANNELS, default="large", help="of the network (default large)")
     parser.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     parser.add_argument("--resume", action="store_true", help="go on from OUT.resume if it is there")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default 2)")
