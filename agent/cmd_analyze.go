@@ -64,7 +64,7 @@ and the exit status is 1.`,
 	f.StringVar(&scale, "scale", "auto", "pixel size: auto, none, or a number such as 2.5nm")
 	f.StringVar(&provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
 	f.StringVar(&mode, "mode", ModeParticles, "what the objects are: particles, grains, pores, fibres")
-	f.StringVar(&model, "model", models.DefaultName, "network: default, or an .onnx file")
+	f.StringVar(&model, "model", models.DefaultName, "network: default, light, large, or an .onnx file")
 	f.IntVar(&tile, "tile", 0, "side of a tile, px, a multiple of 32; 0 chooses (results do not depend on it)")
 	f.IntVar(&shift, "tile-shift", 0, "move the inner tile borders, px (results do not depend on it)")
 	return c

@@ -64,7 +64,7 @@ func newCandidatesCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVarP(&out, "output", "o", "candidates.jsonl", "file to write")
 	f.StringVar(&truth, "truth", "", "folder of label images named like the images")
-	f.StringVar(&model, "model", models.DefaultName, "network: default, or an .onnx file")
+	f.StringVar(&model, "model", models.DefaultName, "network: default, light, large, or an .onnx file")
 	return c
 }
 

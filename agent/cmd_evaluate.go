@@ -78,7 +78,7 @@ An image that fails though its truth is known counts as nothing found; the exit 
 	f.StringVar(&scale, "scale", "", "file of true scale bars (JSON)")
 	f.StringVar(&provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
 	f.StringVar(&mode, "mode", ModeParticles, "what the objects are: particles, grains, pores, fibres")
-	f.StringVar(&model, "model", models.DefaultName, "network: default, or an .onnx file")
+	f.StringVar(&model, "model", models.DefaultName, "network: default, light, large, or an .onnx file")
 	f.IntVar(&worst, "worst", worstDefault, "how many of the worst images to show")
 	return c
 }

@@ -86,13 +86,7 @@ func within(dir, path string) bool {
 }
 
 // embedded reports whether a model's name is that of a network inside the program rather than of a file.
-func embedded(model string) bool {
-	switch model {
-	case "", models.DefaultName, models.DefaultName + "-" + models.FP32, models.DefaultName + "-" + models.FP16, models.DefaultName + "-" + models.INT8:
-		return true
-	}
-	return false
-}
+func embedded(model string) bool { return models.Embedded(model) }
 
 func underDir(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {

@@ -3,7 +3,7 @@ package models
 
 import (
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,23 +13,29 @@ import (
 	"strings"
 )
 
-//go:embed default.onnx
-var defaultFP32 []byte
+// shipped holds NAME.onnx, NAME-fp16.onnx, NAME-int8.onnx and the scorer NAME.json of every network.
+//
+//go:embed *.onnx *.json
+var shipped embed.FS
 
-//go:embed default-fp16.onnx
-var defaultFP16 []byte
-
-//go:embed default-int8.onnx
-var defaultINT8 []byte
-
-//go:embed default.json
-var defaultScorer []byte
-
-// DefaultName and DefaultVersion name the embedded network.
+// The embedded networks. DefaultName stands for the one that DefaultNetwork names.
 const (
 	DefaultName    = "default"
-	DefaultVersion = "2"
+	Light          = "light"
+	Large          = "large"
+	DefaultNetwork = Large
 )
+
+// Names returns what Load knows without a file: every network, and DefaultName.
+func Names() []string { return []string{DefaultName, Light, Large} }
+
+// version of an embedded network, counted up with every change of its files.
+func version(network string) string {
+	if network == Large {
+		return "2"
+	}
+	return "1"
+}
 
 // Precisions of the network's arithmetic.
 const (
@@ -58,34 +64,66 @@ type form struct {
 	onnx      []byte
 }
 
-// Load returns the embedded network for "default" or "", in one precision for "default-fp32", "default-fp16"
-// and "default-int8"; else it reads the ONNX file called name, and the scorer of the same name with .json
-// that lies beside it (without one, the default network's is used).
-func Load(name string) (Model, error) {
+// Embedded reports whether name is that of a network inside the program: default or "", light, large, or one
+// of these with a precision as in "light-int8".
+func Embedded(name string) bool {
+	_, _, ok := parse(name)
+	return ok
+}
+
+// parse splits the name of an embedded network; precision "" is all of them.
+func parse(name string) (network, precision string, ok bool) {
 	if name == "" {
 		name = DefaultName
 	}
-	m := Model{Name: DefaultName, Version: DefaultVersion, Scorer: defaultScorer}
-	for _, f := range []form{{FP32, defaultFP32}, {FP16, defaultFP16}, {INT8, defaultINT8}} {
-		if name == DefaultName || name == DefaultName+"-"+f.precision {
-			m.forms = append(m.forms, f)
+	network, precision, _ = strings.Cut(name, "-")
+	switch precision {
+	case "", FP32, FP16, INT8:
+	default:
+		return "", "", false
+	}
+	switch network {
+	case DefaultName:
+		return DefaultNetwork, precision, true
+	case Light, Large:
+		return network, precision, true
+	}
+	return "", "", false
+}
+
+// Load returns an embedded network for the names that Embedded knows; else it reads the ONNX file called
+// name, and the scorer of the same name with .json that lies beside it (without one, the default network's is
+// used).
+func Load(name string) (Model, error) {
+	network, precision, ok := parse(name)
+	if !ok {
+		return read(name)
+	}
+	scorer, err := shipped.ReadFile(network + ".json")
+	m := Model{Name: network, Version: version(network), Scorer: scorer}
+	for p, file := range map[string]string{FP32: ".onnx", FP16: "-fp16.onnx", INT8: "-int8.onnx"} {
+		if precision != "" && precision != p || err != nil {
+			continue
 		}
+		var onnx []byte
+		onnx, err = shipped.ReadFile(network + file)
+		m.forms = append(m.forms, form{p, onnx})
 	}
-	if len(m.forms) > 0 {
-		return m, nil
+	if err != nil {
+		return Model{}, fmt.Errorf("model %q is not part of this program: %w; use \"default\"", name, err)
 	}
-	return read(name)
+	return m, nil
 }
 
 func read(path string) (Model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return Model{}, fmt.Errorf("model %q: %w; use \"default\" or the path of an .onnx file", path, err)
+		return Model{}, fmt.Errorf("model %q: %w; use \"default\", \"light\", \"large\" or the path of an .onnx file", path, err)
 	}
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
 	scorer, err := os.ReadFile(stem + ".json")
 	if errors.Is(err, fs.ErrNotExist) {
-		scorer, err = defaultScorer, nil
+		scorer, err = shipped.ReadFile(DefaultNetwork + ".json")
 	}
 	if err != nil {
 		return Model{}, fmt.Errorf("model %q: its scorer cannot be read: %w", path, err)
