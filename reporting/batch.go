@@ -33,6 +33,11 @@ type Batch struct {
 	Model      *Model // nil for labels made elsewhere
 	Generated  time.Time
 	Inputs     []BatchInput // in the order they came
+
+	// Of a daemon's run only.
+	ExitStatus string         // success, running or abort; "" leaves what follows out
+	Frames     RunTotals      // every frame by its outcome
+	Alerts     []AlertMessage // one for each change of an alert that concerned the run
 }
 
 // BatchInput is one input of a batch.
@@ -47,7 +52,10 @@ type BatchInput struct {
 
 // WriteBatch writes summary.csv, summary.json and report.html into dir, each replaced in one step. It reads
 // particles.csv and overlay.png from the inputs' folders below dir.
-func WriteBatch(dir string, b Batch) error {
+func WriteBatch(dir string, b Batch) error { return WriteBatchFrom(dir, dir, b) }
+
+// WriteBatchFrom does so where the inputs' folders lie elsewhere, below frames.
+func WriteBatchFrom(frames, dir string, b Batch) error {
 	for i := range b.Inputs {
 		if in := &b.Inputs[i]; in.Status == StatusOK && in.Result == nil {
 			return fmt.Errorf("batch %s: %s is ok but has no result", b.Run.ID, in.Path)
@@ -65,14 +73,14 @@ func WriteBatch(dir string, b Batch) error {
 		in := &b.Inputs[i]
 		in.Path, in.Error = strings.ToValidUTF8(in.Path, "\uFFFD"), strings.ToValidUTF8(in.Error, "\uFFFD")
 	}
-	pool := poolBatch(dir, &b)
+	pool := poolBatch(frames, &b)
 	files := []struct {
 		name   string
 		encode func(io.Writer) error
 	}{
 		{SummaryCSVFile, func(w io.Writer) error { return writeSummaryCSV(w, &b) }},
 		{SummaryJSONFile, func(w io.Writer) error { return encodeJSON(w, summaryOf(&b, pool)) }},
-		{ReportFile, func(w io.Writer) error { return writeReport(w, dir, &b, pool) }},
+		{ReportFile, func(w io.Writer) error { return writeReport(w, frames, &b, pool) }},
 	}
 	var failed []error
 	for _, f := range files {

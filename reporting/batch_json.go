@@ -32,6 +32,8 @@ type summary struct {
 	DensityPerUm2      *float64                `json:"density_per_um2"`
 
 	Rows []summaryInput `json:"rows"`
+
+	*summaryJournal // nil where no daemon made the run
 }
 
 type summaryRun struct {
@@ -85,6 +87,9 @@ func summaryOf(b *Batch, p *pool) *summary {
 		if def.nm != "" && p.scaled > 0 {
 			s.Statistics[def.nm] = p.statNm[q]
 		}
+	}
+	if b.ExitStatus != "" {
+		s.summaryJournal = journalOf(b)
 	}
 	for i := range b.Inputs {
 		s.Rows = append(s.Rows, summaryInputOf(&b.Inputs[i]))

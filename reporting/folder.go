@@ -61,6 +61,7 @@ type Input struct {
 	Gray8         []uint8  // the picture below the outlines; both nil: a plain background
 	Gray16        []uint16 // at most one of the two is set
 	TextBoxes     []metrics.Rect
+	NoOverlay     bool // leave the picture out
 
 	// Finish, when set, is called once the label image, the table and the overlay are on disk and before
 	// result.json is written, with the time they took, so that timings_ms.write and total can be filled in.

@@ -16,7 +16,7 @@ import (
 
 const fileBuffer = 256 << 10
 
-// writeFiles writes everything but result.json into dir, the three files in parallel.
+// writeFiles writes everything but result.json into dir, the files in parallel.
 func (o *OutputFolder) writeFiles(ctx context.Context, dir string, in Input) error {
 	g, ctx := errgroup.WithContext(ctx)
 	file := func(name string, encode func(io.Writer) error) {
@@ -29,7 +29,9 @@ func (o *OutputFolder) writeFiles(ctx context.Context, dir string, in Input) err
 	}
 	file(LabelsFile, func(w io.Writer) error { return o.EncodeLabels(w, in.Labels, in.Width, in.Height) })
 	file(ParticlesFile, func(w io.Writer) error { return metrics.WriteCSV(w, in.Objects, in.nmPerPx()) })
-	file(OverlayFile, func(w io.Writer) error { return DrawOverlay(in.overlay()).WritePNG(w) })
+	if !in.NoOverlay {
+		file(OverlayFile, func(w io.Writer) error { return DrawOverlay(in.overlay()).WritePNG(w) })
+	}
 	return g.Wait()
 }
 

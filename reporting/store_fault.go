@@ -8,10 +8,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// DiskFault reports whether an error is the disk's state (full, over quota, read-only, failing), which can
-// pass, rather than the fault of what was to be written.
+// DiskFault reports whether an error is the disk's state (full, over quota, read-only, failing, not to be
+// written by this user) or the machine's (out of descriptors), which can pass, rather than the fault of what was
+// to be written.
 func DiskFault(err error) bool {
-	for _, e := range append(diskErrors(), syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO) {
+	for _, e := range append(diskErrors(), syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO,
+		syscall.EACCES, syscall.EPERM, syscall.EMFILE, syscall.ENFILE) {
 		if errors.Is(err, e) {
 			return true
 		}

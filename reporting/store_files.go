@@ -15,7 +15,7 @@ const (
 	KindLabels   = "labels"   // labels.tif
 	KindEvidence = "evidence" // pictures around an alert
 	KindResults  = "results"  // particles.csv and result.json, the results in the store, and the run's report
-	KindAlerts   = "alerts"   // alerts that are cleared
+	KindAlerts   = "alerts"   // the past of alerts that are over
 )
 
 // Kinds lists them in that order.

@@ -55,3 +55,13 @@ func (l *dirLock) release() error {
 	}
 	return l.f.Close()
 }
+
+// InUse reports whether a process holds a data directory.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	return errors.Is(tryLock(f), errLocked)
+}

@@ -84,33 +84,60 @@ func (s *Store) removeResults(ctx context.Context, id string, after int64) (last
 	return last, more, err
 }
 
-// DueAlerts counts the cleared alerts raised before a time, and their bytes.
-func (s *Store) DueAlerts(ctx context.Context, before time.Time) (alerts, bytes int64, err error) {
-	err = s.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(length(payload)), 0) FROM alerts
-		WHERE state = 'cleared' AND raised_at < ?`, unixNano(before)).Scan(&alerts, &bytes)
+// AlertHistory counts the changes of alerts that are kept, and their bytes.
+func (s *Store) AlertHistory(ctx context.Context) (changes, bytes int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(length(payload)), 0) FROM alert_changes`).Scan(&changes, &bytes)
 	if err != nil {
-		return 0, 0, fmt.Errorf("count cleared alerts: %w", err)
+		return 0, 0, fmt.Errorf("count changes of alerts: %w", err)
 	}
-	return alerts, bytes, nil
+	return changes, bytes, nil
 }
 
-// RemoveAlerts forgets the cleared alerts raised before a time.
-func (s *Store) RemoveAlerts(ctx context.Context, before time.Time) error {
+// endedAlerts limits changes to those up to a number whose alert is over.
+const endedAlerts = `n <= ? AND alert_id NOT IN (SELECT id FROM alerts WHERE state <> 'cleared')`
+
+// DueAlerts finds the changes of alerts that are over made before a time, and as many more of the oldest as it
+// takes to be so many bytes fewer. upTo is for RemoveAlerts.
+func (s *Store) DueAlerts(ctx context.Context, before time.Time, over int64) (upTo, changes, bytes int64, err error) {
+	fail := func(err error) (int64, int64, int64, error) {
+		return 0, 0, 0, fmt.Errorf("count changes of alerts: %w", err)
+	}
+	if !before.IsZero() {
+		err := s.reader.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) FROM alert_changes WHERE time < ?`, unixNano(before)).Scan(&upTo)
+		if err != nil {
+			return fail(err)
+		}
+	}
+	if over > 0 {
+		var size int64
+		err := s.reader.QueryRowContext(ctx, `SELECT coalesce(min(n), 0) FROM
+			(SELECT n, sum(length(payload)) OVER (ORDER BY n) AS total FROM alert_changes) WHERE total >= ?`, over).Scan(&size)
+		if err != nil {
+			return fail(err)
+		}
+		upTo = max(upTo, size)
+	}
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(length(payload)), 0) FROM alert_changes WHERE `+endedAlerts, upTo).
+		Scan(&changes, &bytes)
+	if err != nil {
+		return fail(err)
+	}
+	return upTo, changes, bytes, nil
+}
+
+// RemoveAlerts forgets the changes, up to the one of that number, of alerts that are over. The last state of every
+// alert stays.
+func (s *Store) RemoveAlerts(ctx context.Context, upTo int64) error {
 	err := s.write(ctx, false, func(ctx context.Context, t *tx) error {
-		var n, bytes int64
-		err := t.row(ctx, `SELECT count(*), coalesce(sum(length(payload)), 0) FROM alerts WHERE state = 'cleared' AND raised_at < ?`,
-			[]any{unixNano(before)}, &n, &bytes)
-		if err != nil || n == 0 {
+		if _, err := t.exec(ctx, `UPDATE files_stats SET (removed_files, removed_bytes) = (SELECT removed_files + count(*),
+			removed_bytes + coalesce(sum(length(payload)), 0) FROM alert_changes WHERE `+endedAlerts+`) WHERE kind = 'alerts'`, upTo); err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, `DELETE FROM alerts WHERE state = 'cleared' AND raised_at < ?`, unixNano(before)); err != nil {
-			return err
-		}
-		_, err = t.exec(ctx, `UPDATE files_stats SET removed_files = removed_files + ?, removed_bytes = removed_bytes + ? WHERE kind = 'alerts'`, n, bytes)
+		_, err := t.exec(ctx, `DELETE FROM alert_changes WHERE `+endedAlerts, upTo)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("remove cleared alerts: %w", err)
+		return fmt.Errorf("remove changes of alerts: %w", err)
 	}
 	return nil
 }
