@@ -2,11 +2,11 @@ package agent
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
-	"math"
-	"strings"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,135 +16,239 @@ import (
 	"github.com/uni-aims/aimsd/reporting"
 )
 
-// alerts turns the rules' changes into states to commit and messages to send. Changes come from one
-// goroutine, acknowledgements from another.
+// alerts turns the rules' changes, faults of the daemon and operators' commands into states to commit and
+// messages to send. One change is made at a time, from its making to its commit, so that an acknowledgement
+// and a frame never tell two stories of one alert.
+//
+//	frame ─▶ rules ─┐
+//	tick ───────────┼─▶ batch{states, messages} ─▶ commit ─▶ known
+//	fault, command ─┘
 type alerts struct {
 	Rules     *rules.Set
+	Store     *reporting.Store
 	Builder   reporting.Builder
 	ModelHash string
+	Evidence  *evidence // nil: none is made
 	Log       *zap.Logger
+	Now       func() time.Time // nil: time.Now
 
-	mu     sync.Mutex
-	active map[string]reporting.AlertState // by code/key
+	turn  chan struct{}                   // holds one token: whoever has it changes alerts
+	known map[string]reporting.AlertState // by code/key: the last occurrence of each; whoever has the turn
 }
 
-// alertChange is one change on its way into a commit.
-type alertChange struct {
-	key      string
-	state    reporting.AlertState
-	messages []reporting.Message
+// alertBatch is what one frame, tick or command changes. It holds the turn until it is committed or given up.
+type alertBatch struct {
+	a        *alerts
+	States   []reporting.AlertState
+	Messages []reporting.Message
+	before   []rules.State // to return to when the commit fails
+	done     bool
 }
 
-// restore takes up the alerts that were active when the daemon last stopped. It returns what changed
-// because the configuration did.
-func (a *alerts) restore(stored []reporting.AlertState, configured []rules.Rule, now time.Time) []alertChange {
-	a.active = map[string]reporting.AlertState{}
+// open takes up what the store knows of alerts, and clears those whose rule is gone.
+func (a *alerts) open(ctx context.Context, configured []rules.Rule) error {
+	if a.Now == nil {
+		a.Now = time.Now
+	}
+	a.turn = make(chan struct{}, 1)
+	a.known = map[string]reporting.AlertState{}
+	stored, err := a.Store.Alerts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range stored {
+		a.known[s.Code+"/"+s.Key] = s
+	}
+	a.turn <- struct{}{}
+	return a.reconfigure(ctx, a.Rules, configured)
+}
+
+// setModel changes the model that messages name.
+func (a *alerts) setModel(hash string) {
+	<-a.turn
+	a.ModelHash = hash
+	a.turn <- struct{}{}
+}
+
+// reconfigure replaces the rules. Alerts that are still watched go on; the others are cleared.
+func (a *alerts) reconfigure(ctx context.Context, set *rules.Set, configured []rules.Rule) error {
+	b, err := a.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.revert()
+	old := a.Rules
+	a.Rules = set
+	changes := set.Restore(a.ruleStates(configured), a.Now())
+	b.build(changes, reporting.FrameRecord{}, nil)
+	if err := a.Store.PutAlerts(ctx, b.States, b.Messages); err != nil {
+		a.Rules, b.before = old, nil
+		return err
+	}
+	b.commit()
+	return nil
+}
+
+// ruleStates are the states of rules' alerts that known amounts to.
+func (a *alerts) ruleStates(configured []rules.Rule) (states []rules.State) {
 	metric := map[string]string{}
 	for _, r := range configured {
 		metric[r.Code] = r.Metric
 	}
-	var states []rules.State
-	for _, s := range stored {
-		a.active[s.Code+"/"+s.Key] = s
+	for _, key := range slices.Sorted(maps.Keys(a.known)) {
+		s := a.known[key]
 		var last reporting.AlertMessage
 		if err := json.Unmarshal(s.Payload, &last); err != nil {
-			a.Log.Warn("stored alert is unreadable", zap.String("code", s.Code), zap.Error(err))
+			a.Log.Warn("stored alert is unreadable", zap.String("alert", key), zap.Error(err))
+		}
+		if last.FrameID == "" { // the daemon's own: see ownAlert
+			continue
 		}
 		state := rules.State{
-			Code: s.Code, Key: s.Key, Active: true, Seq: s.Seq, Severity: s.Severity, Metric: metric[s.Code],
-			Unit: last.Unit, RaisedAt: s.RaisedAt,
+			Code: s.Code, Key: s.Key, Active: s.State != reporting.AlertCleared, Seq: s.Seq, Severity: s.Severity, Metric: metric[s.Code],
+			Unit: last.Unit, RaisedAt: s.RaisedAt, ClearedAt: s.ClearedAt,
 		}
 		if last.Value != nil && last.Limit != nil {
 			state.Value, state.Limit = *last.Value, *last.Limit
 		}
 		states = append(states, state)
 	}
-	changes := a.build(a.Rules.Restore(states, now), reporting.FrameRecord{}, nil)
-	return changes
+	return states
 }
 
-// evaluate compares a frame with the rules.
-func (a *alerts) evaluate(rec reporting.FrameRecord, res *reporting.Result) []alertChange {
+// begin waits for the turn.
+func (a *alerts) begin(ctx context.Context) (*alertBatch, error) {
+	select {
+	case <-a.turn:
+		return &alertBatch{a: a, before: a.Rules.State()}, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// evaluate compares a frame with the rules. The batch must be committed or reverted.
+func (a *alerts) evaluate(ctx context.Context, rec reporting.FrameRecord, res *reporting.Result) (*alertBatch, error) {
+	b, err := a.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
 	fraction := 0.0
 	if res.AreaFraction != nil {
 		fraction = *res.AreaFraction
 	}
-	return a.build(a.Rules.Evaluate(rules.Input{
+	b.build(a.Rules.Evaluate(rules.Input{
 		Source: rec.Source, FrameID: rec.ID, Time: rec.DoneAt,
 		Summary: metrics.Summary{
 			Objects: res.Objects, Statistics: res.Statistics, EdgePolicy: res.EdgePolicy, AreaFraction: fraction,
 			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence, ScaleMismatch: scaleMismatch(&res.Scale),
 		},
 	}), rec, res)
-}
-
-// scaleMismatch is how far the sources of a scale are apart, nil where there is only one.
-func scaleMismatch(s *reporting.Scale) *float64 {
-	if s.Ratio == nil {
-		return nil
-	}
-	off := math.Abs(*s.Ratio - 1)
-	return &off
-}
-
-// mismatchText says of a frame's scale, in an alert's few words, what disagrees and why; "" where nothing does.
-func mismatchText(s *reporting.Scale) string {
-	for _, c := range s.Checks {
-		if c.Name == checkMatch && c.Status == checkFail {
-			_, cause, _ := strings.Cut(c.Detail, "; ")
-			return strings.TrimSuffix(fmt.Sprintf("pixel sizes differ by a factor of %.4g: %s", *s.Ratio, cause), ": ")
-		}
-	}
-	return ""
+	return b, nil
 }
 
 // build makes states and messages of changes. res is nil where no frame brought them.
-func (a *alerts) build(changes []rules.Change, rec reporting.FrameRecord, res *reporting.Result) []alertChange {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var out []alertChange
+func (b *alertBatch) build(changes []rules.Change, rec reporting.FrameRecord, res *reporting.Result) {
 	for _, c := range changes {
 		m := reporting.AlertMessage{
 			Code: c.Code, Key: c.Key, Severity: c.Severity, State: c.State, Text: c.Text, RaisedAt: c.RaisedAt,
-			Value: &c.Value, Limit: &c.Limit, Unit: c.Unit, FrameID: rec.ID, RunID: rec.RunID, ModelHash: &a.ModelHash,
+			Value: &c.Value, Limit: &c.Limit, Unit: c.Unit, FrameID: cmp.Or(rec.ID, c.FrameID), RunID: rec.RunID,
 		}
+		m.Time = c.Time
 		if c.Code == codeScaleMismatch && c.State != rules.Cleared && res != nil {
 			m.Text = cmp.Or(mismatchText(&res.Scale), m.Text)
 		}
-		key := c.Code + "/" + c.Key
-		if before, ok := a.active[key]; ok && c.State != rules.Raised {
-			m.AlertID, m.Seq, m.RaisedAt = before.ID, before.Seq+1, before.RaisedAt
-			if before.AckedBy != "" {
-				m.AckedBy, m.AckedAt = &before.AckedBy, &before.AckedAt
-			}
-		}
-		state, messages, err := a.Builder.Alert(m)
-		if err != nil {
-			a.Log.Error("alert message not built", zap.String("alert", key), zap.Error(err))
-			continue
-		}
-		a.Log.Warn("alert", zap.String("alert", key), zap.String("state", c.State), zap.String("severity", c.Severity), zap.String("text", c.Text))
-		out = append(out, alertChange{key, state, messages})
-	}
-	return out
-}
-
-// committed remembers what is now in the store.
-func (a *alerts) committed(changes []alertChange) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, c := range changes {
-		if c.state.State == rules.Cleared {
-			delete(a.active, c.key)
-		} else {
-			a.active[c.key] = c.state
-		}
+		b.add(m)
 	}
 }
 
-// acked remembers an acknowledgement that the store has recorded.
-func (a *alerts) acked(s reporting.AlertState) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.active[s.Code+"/"+s.Key] = s
+// add makes one change of an alert: State, Code, Key and what it tells of are given; what stays the same within an
+// occurrence, and from one to the next, is taken from what is known.
+func (b *alertBatch) add(m reporting.AlertMessage) {
+	a := b.a
+	key := m.Code + "/" + m.Key
+	if m.Time.IsZero() {
+		m.Time = a.Now()
+	}
+	if a.ModelHash != "" {
+		m.ModelHash = &a.ModelHash
+	}
+	before, known := a.known[key]
+	active := known && before.State != reporting.AlertCleared
+	if active {
+		m.AlertID, m.Seq, m.RaisedAt = before.ID, before.Seq+1, before.RaisedAt
+		if !before.AckedAt.IsZero() {
+			m.AckedBy, m.AckedAt = &before.AckedBy, &before.AckedAt
+		}
+		var last reporting.AlertMessage
+		if json.Unmarshal(before.Payload, &last) == nil {
+			m.EvidenceURI, m.Comment = last.EvidenceURI, last.Comment
+		}
+	} else {
+		m.AlertID, m.Seq = reporting.NewID(m.Time), 1
+		if a.Evidence != nil && m.FrameID != "" {
+			uri := a.Evidence.uri(m.AlertID)
+			m.EvidenceURI = &uri
+		}
+	}
+	quiet := false
+	if shelved := known && before.Shelved(a.Now()); shelved {
+		m.ShelvedBy, m.ShelvedUntil = &before.ShelvedBy, &before.ShelvedUntil
+		if m.State != rules.Cleared {
+			quiet = active // that it is there is told once, what becomes of it is not
+			m.State = reporting.AlertShelved
+		}
+	}
+	if quiet {
+		m.Seq = before.Seq
+	}
+	state, messages, err := a.Builder.Alert(m)
+	if err != nil {
+		a.Log.Error("alert message not built", zap.String("alert", key), zap.Error(err))
+		return
+	}
+	if quiet {
+		state.At, messages = time.Time{}, nil
+	}
+	a.Log.Warn("alert", zap.String("alert", key), zap.String("state", state.State), zap.String("severity", m.Severity), zap.String("text", m.Text))
+	b.States, b.Messages = append(b.States, state), append(b.Messages, messages...)
+}
+
+// commit remembers what is now in the store, and gives the turn on.
+func (b *alertBatch) commit() {
+	if b == nil || b.done {
+		return
+	}
+	for _, s := range b.States {
+		b.a.known[s.Code+"/"+s.Key] = s
+	}
+	b.end()
+}
+
+// revert undoes what was not committed; after commit it does nothing.
+func (b *alertBatch) revert() {
+	if b == nil || b.done {
+		return
+	}
+	if b.before != nil {
+		b.a.Rules.Restore(b.before, b.a.Now())
+	}
+	b.end()
+}
+
+func (b *alertBatch) end() {
+	b.done = true
+	b.a.turn <- struct{}{}
+}
+
+// raised returns the occurrences that began with this batch.
+func (b *alertBatch) raised() (ids []reporting.AlertState) {
+	if b == nil {
+		return nil
+	}
+	for _, s := range b.States {
+		if s.Seq == 1 && s.State != reporting.AlertCleared {
+			ids = append(ids, s)
+		}
+	}
+	return ids
 }

@@ -17,13 +17,15 @@ const (
 	RunSchema    = "aims.run/1"
 	EventSchema  = "aims.event/1"
 	AlertSchema  = "aims.alert/1"
+
+	CommandSchema = "aims.command/1"
 )
 
 // Schemas maps each published document to its version, as the meta message lists them.
 func Schemas() map[string]string {
 	return map[string]string{
 		"status": StatusSchema, "meta": MetaSchema, "frame": FrameSchema, "run": RunSchema,
-		"event": EventSchema, "alert": AlertSchema, "result": ResultSchema,
+		"event": EventSchema, "alert": AlertSchema, "command": CommandSchema, "result": ResultSchema,
 	}
 }
 
@@ -34,6 +36,7 @@ type Envelope struct {
 	Time       time.Time `json:"time"` // when it was made, UTC
 	Site       string    `json:"site"`
 	Instrument string    `json:"instrument"`
+	Historical bool      `json:"historical,omitempty"` // published late; the publisher sets it
 }
 
 // States of the daemon in a StatusMessage. The broker itself publishes StatusOffline, as the last will.

@@ -6,16 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// States of an alert. Acknowledging one does not end it.
+// States of an alert: what happened last. Neither acknowledging nor shelving one ends it.
 const (
 	AlertRaised  = "raised"
 	AlertUpdated = "updated"
 	AlertAcked   = "acked"
+	AlertShelved = "shelved"
 	AlertCleared = "cleared"
 )
 
-// maxAlertText is the length of an alert's text in characters, as SECS/GEM's ALTX has it.
-const maxAlertText = 120
+// Bounds of an alert's texts in characters; the first is that of SECS/GEM's ALTX.
+const (
+	maxAlertText    = 120
+	maxAlertComment = 500
+)
 
 // AlertMessage is the present state of one alert, retained while it is active. ID tells deliveries of one
 // message from another message; AlertID stays the same from raised to cleared.
@@ -27,7 +31,7 @@ type AlertMessage struct {
 	Key         string     `json:"key"`
 	Seq         uint64     `json:"seq"`      // counts the occurrence's messages from 1
 	Severity    string     `json:"severity"` // info, warning, critical
-	State       string     `json:"state"`    // raised, updated, acked, cleared
+	State       string     `json:"state"`    // raised, updated, acked, shelved, cleared
 	Text        string     `json:"text"`     // at most 120 characters
 	RaisedAt    time.Time  `json:"raised_at"`
 	Value       *float64   `json:"value"`
@@ -39,6 +43,10 @@ type AlertMessage struct {
 	ModelHash   *string    `json:"model_hash"`
 	AckedBy     *string    `json:"acked_by"`
 	AckedAt     *time.Time `json:"acked_at"`
+
+	ShelvedBy    *string    `json:"shelved_by"`
+	ShelvedUntil *time.Time `json:"shelved_until"`
+	Comment      *string    `json:"comment"` // of whoever acknowledged or shelved it last
 }
 
 // Alert returns what one change of an alert amounts to: the state to commit and the messages that tell of
@@ -61,30 +69,20 @@ func (b Builder) Alert(m AlertMessage) (AlertState, []Message, error) {
 	}
 	m.AlertKey, m.RaisedAt, m.Seq = m.Code+"/"+m.Key, m.RaisedAt.UTC(), max(m.Seq, 1)
 	m.Value, m.Limit, m.Text = finite(m.Value), finite(m.Limit), cut(m.Text, maxAlertText)
-	if m.AckedAt != nil {
-		t := m.AckedAt.UTC()
-		m.AckedAt = &t
-	}
+	m.AckedAt, m.ShelvedUntil = inUTC(m.AckedAt), inUTC(m.ShelvedUntil)
+	m.AckedBy, m.ShelvedBy, m.Comment = cutPtr(m.AckedBy, maxAlertText), cutPtr(m.ShelvedBy, maxAlertText), cutPtr(m.Comment, maxAlertComment)
 	topic := b.Topics.Alert(m.Code, m.Key)
 	msg, err := b.message(topic, m.FrameID, m.Envelope, m)
 	if err != nil {
 		return AlertState{}, nil, err
 	}
 	msg.Retained = true
-	state := AlertState{
-		Code: m.Code, Key: m.Key, State: m.State, ID: m.AlertID, Seq: m.Seq, Severity: m.Severity,
-		RaisedAt: m.RaisedAt, Payload: msg.Payload,
-	}
-	if m.AckedBy != nil {
-		state.AckedBy = *m.AckedBy
-	}
-	if m.AckedAt != nil {
-		state.AckedAt = *m.AckedAt
-	}
+	state := m.alertState(msg.Payload)
 	switch m.State {
-	case AlertRaised, AlertUpdated, AlertAcked:
+	case AlertRaised, AlertUpdated, AlertAcked, AlertShelved:
 		return state, []Message{msg}, nil
 	case AlertCleared:
+		state.ClearedAt = m.Time
 	default:
 		return AlertState{}, nil, fmt.Errorf("alert %s: state %q is unknown", m.AlertKey, m.State)
 	}
@@ -106,6 +104,48 @@ func (b Builder) Alert(m AlertMessage) (AlertState, []Message, error) {
 	told.Key = topic // in order with the alert's own messages
 	msg.Payload = nil
 	return state, []Message{told, msg}, nil
+}
+
+func (m *AlertMessage) alertState(payload []byte) AlertState {
+	s := AlertState{
+		Code: m.Code, Key: m.Key, State: m.State, ID: m.AlertID, Seq: m.Seq, Severity: m.Severity,
+		RaisedAt: m.RaisedAt, Payload: payload, At: m.Time, RunID: m.RunID,
+	}
+	if m.AckedBy != nil {
+		s.AckedBy = *m.AckedBy
+	}
+	if m.AckedAt != nil {
+		s.AckedAt = *m.AckedAt
+	}
+	if m.ShelvedBy != nil {
+		s.ShelvedBy = *m.ShelvedBy
+	}
+	if m.ShelvedUntil != nil {
+		s.ShelvedUntil = *m.ShelvedUntil
+	}
+	return s
+}
+
+// AlertText is a text as an alert tells it.
+func AlertText(s string) string { return cut(s, maxAlertText) }
+
+// NewID returns a ULID for a time, such as an alert's; within a process they ascend.
+func NewID(t time.Time) string { return newID(t) }
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+func cutPtr(s *string, n int) *string {
+	if s == nil {
+		return nil
+	}
+	c := cut(*s, n)
+	return &c
 }
 
 // cut shortens s to n characters.

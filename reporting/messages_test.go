@@ -161,34 +161,6 @@ func TestTopicsRefuseNamesThatBreakThem(t *testing.T) {
 	}
 }
 
-func TestAcknowledgementTopicsAreReadBack(t *testing.T) {
-	b := testBuilder(t)
-	for _, name := range [][2]string{{"LOW", "acq"}, {"a/b+c#d%e", "ä ö\n"}, {"%2F", "\xff\x00"}} {
-		code, key, ok := b.ParseAck(b.AlertAck(name[0], name[1]))
-		require.True(t, ok)
-		require.Equal(t, name, [2]string{code, key})
-		require.False(t, strings.ContainsAny(strings.TrimPrefix(b.Topics.Alert(name[0], name[1]), b.at("alert")+"/"), "+#\n"))
-	}
-	for _, bad := range []string{"", "aims/v1/lab-a/fib 01/cmd/alert/a/ack", "aims/v1/x/y/cmd/alert/a/b/ack", "aims/v1/lab-a/fib 01/cmd/alert/a/b/c/ack", "aims/v1/lab-a/fib 01/cmd/alert/%zz/b/ack"} {
-		_, _, ok := b.ParseAck(bad)
-		require.False(t, ok, bad)
-	}
-}
-
-func FuzzParseAck(f *testing.F) {
-	b := testBuilder(f)
-	f.Add(b.AlertAck("a", "b"))
-	f.Fuzz(func(t *testing.T, s string) {
-		b.ParseAck(s)
-		code, key, ok := b.ParseAck(b.AlertAck(s, s+"x"))
-		if s != "" {
-			require.True(t, ok)
-			require.Equal(t, s, code)
-			require.Equal(t, s+"x", key)
-		}
-	})
-}
-
 func FuzzDecodeSizes(f *testing.F) {
 	b, err := Sizes{ECDPx: []float32{1}, WeightML: []float32{2}}.encode()
 	require.NoError(f, err)

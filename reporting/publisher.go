@@ -16,8 +16,13 @@ import (
 
 // Outbox is what the publisher needs of the store.
 type Outbox interface {
+	// Backlog returns the highest id that waits, how many messages wait, and how many of each alert, by key.
+	Backlog(ctx context.Context) (last, waiting int64, alerts map[string]int, err error)
 	// NextMessages returns the messages with an id above after, oldest first.
 	NextMessages(ctx context.Context, after int64, limit int) ([]Message, error)
+	// NextAlertMessages and NextOtherMessages return those of alerts and all others with an id up to last.
+	NextAlertMessages(ctx context.Context, after, last int64, limit int) ([]Message, error)
+	NextOtherMessages(ctx context.Context, after, last int64, limit int) ([]Message, error)
 	// AckMessage removes messages that the broker has.
 	AckMessage(ctx context.Context, ids ...int64) error
 	// Notify has a value when messages were added.
@@ -35,8 +40,9 @@ var _ Outbox = (*Store)(nil)
 // Publisher carries the outbox to an MQTT broker (3.1.1) and keeps the retained topics status, meta and
 // alert/... true. Set the fields, call Run; the other methods may be called from any goroutine.
 //
-// A message leaves the outbox when the broker has acknowledged it and every message before it: after a
-// lost connection the unacknowledged ones are sent again, with the same ids, in the same order. Every
+// A message leaves the outbox when the broker has acknowledged it and every message sent before it: after a
+// lost connection the unacknowledged ones are sent again, with the same ids, in the same order. What gathered
+// while there was no connection is sent beside what comes new, marked as historical (see lanes). Every
 // connection is a paho client of its own. Paho's own reconnection is not used: it resends from its memory
 // in any order, completes tokens of a lost connection, and cannot be stopped while it waits.
 //
@@ -50,13 +56,14 @@ type Publisher struct {
 
 	Topics Topics
 	Store  Outbox
-	// OnAck is called for every acknowledgement of an alert that arrives. ErrNotFound refuses it for good;
-	// after another error it is delivered again. nil: acknowledgements are not subscribed to.
-	OnAck func(context.Context, Ack) error
-	Log   *zap.Logger      // nil: no log
-	Now   func() time.Time // nil: time.Now
+	// OnCommand is called for every command for an alert that arrives. ErrNotFound refuses it for good; after
+	// another error it is delivered again. nil: commands are not subscribed to.
+	OnCommand func(context.Context, Command) error
+	Log       *zap.Logger      // nil: no log
+	Now       func() time.Time // nil: time.Now
 
 	Window      int           // messages sent and not yet acknowledged; 0: 32
+	Patience    time.Duration // of new messages with those that gathered without a connection; 0: 500 ms
 	AckTimeout  time.Duration // a broker silent for longer is left; 0: 30 s
 	StopTimeout time.Duration // for what is left in the outbox when Run ends; 0: 3 s
 	MaxBackoff  time.Duration // between attempts to connect; 0: 30 s
@@ -71,8 +78,9 @@ type Publisher struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	poke    chan struct{} // online or meta changed
-	parked  map[int64]time.Time
+	parked  map[int64]parked
 	suspect suspect
+	traffic Traffic
 	sending sync.WaitGroup // calls of paho that outlive their connection
 }
 
@@ -80,6 +88,22 @@ type Publisher struct {
 type suspect struct {
 	id    int64
 	times int
+}
+
+// parked is a message that was set aside. Messages of one alert stay in order: while one is set aside, so are
+// those after it.
+type parked struct {
+	until time.Time
+	key   string // of an alert, "" otherwise
+	again bool   // it is tried again
+}
+
+// Traffic counts what the broker acknowledged since Run began.
+type Traffic struct {
+	Messages    uint64
+	Historical  uint64        // of Messages, those sent late
+	Connections uint64        // attempts that reached the broker
+	Delay       time.Duration // of the last message that was not late: from its making to its acknowledgement
 }
 
 var errNotStarted = errors.New("mqtt publisher has not begun")
@@ -91,13 +115,14 @@ func (p *Publisher) init() {
 			p.Now = time.Now
 		}
 		p.Window = orDefault(p.Window, 32)
+		p.Patience = orDefault(p.Patience, 500*time.Millisecond)
 		p.AckTimeout = orDefault(p.AckTimeout, 30*time.Second)
 		p.StopTimeout = orDefault(p.StopTimeout, 3*time.Second)
 		p.MaxBackoff = orDefault(p.MaxBackoff, 30*time.Second)
 		p.session = newID(p.Now())
 		p.state = errNotStarted
 		p.poke = make(chan struct{}, 1)
-		p.parked = map[int64]time.Time{}
+		p.parked = map[int64]parked{}
 	})
 }
 
@@ -158,7 +183,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		err = fmt.Errorf("mqtt broker %s: %w", shownURL(p.URL), err)
 		p.setState(err)
 		p.blame(s)
-		if s.progress {
+		if s.progress > 0 {
 			pause = 0
 		}
 		pause = min(max(2*pause, 250*time.Millisecond), p.MaxBackoff)
@@ -242,7 +267,7 @@ func (p *Publisher) clientID(ctx context.Context) (string, error) {
 }
 
 // After blameLimit connections in a row that ended with the same message first in line, the last ones with
-// nothing else sent, the message is set aside for parkTime, so that one that the broker refuses does not
+// nothing else under way, the message is set aside for parkTime, so that one that the broker refuses does not
 // hold up all others. It stays in the outbox.
 const (
 	blameLimit = 5
@@ -253,7 +278,7 @@ func (p *Publisher) blame(s *session) {
 	switch {
 	case !s.greeted:
 		return // the broker did not take the greeting either
-	case s.progress || s.firstWaiting == 0:
+	case s.firstWaiting == 0:
 		p.suspect = suspect{}
 		return
 	case p.suspect.id != s.firstWaiting:
@@ -263,9 +288,56 @@ func (p *Publisher) blame(s *session) {
 		return
 	}
 	p.Log.Error("broker ends the connection at this message: set aside and tried again later; see the broker's size limit and access list",
-		zap.Int64("message", p.suspect.id), zap.String("topic", s.firstTopic), zap.Duration("retry_in", parkTime))
-	p.parked[p.suspect.id] = p.Now().Add(parkTime)
+		zap.Int64("message", p.suspect.id), zap.String("topic", s.firstMessage.Topic), zap.Duration("retry_in", parkTime))
+	p.park(s.firstMessage, p.Now().Add(parkTime))
 	p.suspect = suspect{}
+}
+
+func (p *Publisher) park(m Message, until time.Time) {
+	it := parked{until: until}
+	if m.class() == classAlert {
+		it.key = m.Key
+	}
+	p.parked[m.ID] = it
+}
+
+// isParked reports whether a message is not to be sent now, because it or an earlier one of its alert is set
+// aside.
+func (p *Publisher) isParked(m Message) bool {
+	if len(p.parked) == 0 {
+		return false
+	}
+	if _, ok := p.parked[m.ID]; ok {
+		return true
+	}
+	if m.class() == classAlert {
+		for _, other := range p.parked {
+			if other.key == m.Key {
+				p.park(m, other.until)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Traffic returns what the broker acknowledged so far.
+func (p *Publisher) Traffic() Traffic {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.traffic
+	t.Connections = p.conns
+	return t
+}
+
+func (p *Publisher) count(f flight, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.traffic.Messages++; f.past {
+		p.traffic.Historical++
+	} else {
+		p.traffic.Delay = now.Sub(f.Time)
+	}
 }
 
 func checkURL(raw string) error {

@@ -41,6 +41,7 @@ func (s *session) connect(ctx context.Context) error {
 	o.SetAutoReconnect(false).SetConnectRetry(false) // Publisher.Run does both
 	o.SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).SetKeepAlive(keepAlive).SetPingTimeout(keepAlive / 2)
 	o.SetBinaryWill(will.Topic, will.Payload, will.QoS, will.Retained)
+	s.kept.found = make(chan struct{}, 1)
 	o.SetDefaultPublishHandler(s.receive(ctx)) // also for what the broker kept while we were away
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lost <- fmt.Errorf("%w: %w", errLost, err) })
 	if tlsConfig != nil {
@@ -63,13 +64,16 @@ func (p *Publisher) status(state string) StatusMessage {
 	return StatusMessage{State: state, Session: p.session, Connection: p.conns}
 }
 
-// subscribe asks for acknowledgements of alerts. A broker that forbids it still gets the messages.
+// subscribe asks for commands, and for the alerts that the broker has. A broker that forbids it still gets the
+// messages.
 func (s *session) subscribe() error {
-	if s.p.OnAck == nil {
-		return nil
+	filters := map[string]byte{s.p.Topics.AlertFilter(): 1}
+	if s.p.OnCommand != nil {
+		for _, f := range s.p.Topics.CommandFilters() {
+			filters[f] = 1
+		}
 	}
-	filter := s.p.Topics.AckFilter()
-	token := s.mqtt.Subscribe(filter, 1, nil)
+	token := s.mqtt.SubscribeMultiple(filters, nil)
 	select {
 	case <-token.Done():
 	case err := <-s.lost:
@@ -80,9 +84,15 @@ func (s *session) subscribe() error {
 	if err := token.Error(); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	if t, ok := token.(*mqtt.SubscribeToken); ok && t.Result()[filter] == 0x80 {
-		s.p.Log.Warn("broker refuses the subscription: alerts cannot be acknowledged over mqtt; allow it in the access list", zap.String("topic", filter))
+	if t, ok := token.(*mqtt.SubscribeToken); ok {
+		for filter, granted := range t.Result() {
+			if granted == 0x80 {
+				s.p.Log.Warn("broker refuses a subscription, which commands and the removal of stale alerts need; allow it in the access list",
+					zap.String("topic", filter))
+			}
+		}
 	}
+	s.kept.since = time.Now()
 	return nil
 }
 
@@ -98,7 +108,7 @@ func (s *session) greet(first bool) error {
 		if err != nil {
 			return err
 		}
-		if err := s.send(msg); err != nil {
+		if err := s.send(flight{Message: msg, greeting: true}); err != nil {
 			return err
 		}
 	}
@@ -107,7 +117,7 @@ func (s *session) greet(first bool) error {
 		if err != nil {
 			return err
 		}
-		if err := s.send(msg); err != nil {
+		if err := s.send(flight{Message: msg, greeting: true}); err != nil {
 			return err
 		}
 	}
@@ -132,10 +142,12 @@ func (s *session) greetAlerts() error {
 		if err != nil {
 			return err
 		}
-		if !waiting && len(a.Payload) > 0 {
-			if err := s.send(Message{Topic: topic, Payload: a.Payload, QoS: 1, Retained: true}); err != nil {
-				return err
-			}
+		if waiting || len(a.Payload) == 0 {
+			continue
+		}
+		m := Message{Topic: topic, Payload: a.Payload, QoS: 1, Retained: true}
+		if err := s.send(flight{Message: m, greeting: true}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -22,26 +23,29 @@ type session struct {
 	client string
 	mqtt   mqtt.Client
 	lost   chan error
+	kept   keptAlerts
 
-	after  int64     // highest outbox id fetched
-	queue  []Message // fetched and not sent
-	flying []flight  // sent and not acknowledged, in order
-	acked  []int64   // acknowledged and not yet removed from the outbox
+	lanes  lanes
+	flying []flight // sent and not acknowledged, in order
+	acked  []int64  // acknowledged and not yet removed from the outbox
+
+	pastFlying, pastBytes int // of flying, what is of the past
 
 	greetings    int  // retained messages in flight
 	connected    bool // the broker accepted the connection
 	greeted      bool // and has the retained messages
-	progress     bool // and acknowledged a message of the outbox
+	progress     int  // and acknowledged so many messages of the outbox
 	firstWaiting int64
-	firstTopic   string
+	firstMessage Message
 }
 
-// flight is a sent message; id 0 is a retained one that is not in the outbox.
+// flight is a sent message; one without id is a retained one that is not in the outbox.
 type flight struct {
-	id    int64
-	topic string
-	token mqtt.Token
-	sent  time.Time
+	Message
+	past     bool
+	greeting bool
+	token    mqtt.Token
+	sent     time.Time
 }
 
 // run returns why the connection ended; nil after ctx ended and the goodbye was said.
@@ -57,28 +61,40 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.greet(true); err != nil {
 		return err
 	}
+	s.lanes = lanes{store: s.p.Store, window: s.p.Window, patience: s.p.Patience, parked: s.p.isParked}
+	if err := s.lanes.begin(context.Background()); err != nil {
+		return err
+	}
 	s.p.setState(nil)
 	s.p.Log.Info("mqtt connected", zap.String("url", shownURL(s.p.URL)), zap.String("client_id", s.client))
 	err := s.carry(ctx)
 	for _, f := range s.flying {
-		if f.id != 0 {
-			s.firstWaiting, s.firstTopic = f.id, f.topic
+		if f.ID != 0 {
+			s.firstWaiting, s.firstMessage = f.ID, f.Message
 			break
 		}
 	}
+	s.remove()
 	return err
 }
 
 // send does not wait for the broker's acknowledgement.
-func (s *session) send(m Message) error {
-	token, err := s.publish(m)
-	if err != nil {
+func (s *session) send(f flight) error {
+	wire := f.Message
+	if late := f.past || (f.ID != 0 && s.p.Now().Sub(f.Time) > lateAfter); late {
+		wire.Payload = historical(wire.Payload)
+	}
+	var err error
+	if f.token, err = s.publish(wire); err != nil {
 		return err
 	}
-	if m.ID == 0 {
+	if f.sent = time.Now(); f.greeting {
 		s.greetings++
 	}
-	s.flying = append(s.flying, flight{m.ID, m.Topic, token, time.Now()})
+	if f.past {
+		s.pastFlying, s.pastBytes = s.pastFlying+1, s.pastBytes+len(f.Payload)
+	}
+	s.flying = append(s.flying, f)
 	return nil
 }
 
@@ -97,32 +113,21 @@ func (s *session) publish(m Message) (mqtt.Token, error) {
 
 // carry moves the outbox to the broker.
 func (s *session) carry(ctx context.Context) error {
-	stop, window := ctx.Done(), s.p.Window
-	if s.p.suspect.id != 0 {
-		window = 1
-	}
+	stop := ctx.Done()
 	var deadline <-chan time.Time
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	for more := true; ; {
-		if len(s.queue) == 0 && more {
-			more = s.fetch()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := s.lanes.fetch(context.Background()); err != nil {
+			s.p.Log.Error("cannot read the outbox", zap.Error(err))
 		}
-		// Not before the broker has the retained topics: a message that it breaks the connection at would
-		// take their acknowledgement with it.
-		for s.greetings == 0 && len(s.queue) > 0 && len(s.flying) < window {
-			if err := s.send(s.queue[0]); err != nil {
-				return err
-			}
-			s.queue = s.queue[1:]
-		}
-		if len(s.queue) == 0 && more {
-			continue // one page is sent, read the next
+		if err := s.sendNext(); err != nil {
+			return err
 		}
 		var head <-chan struct{}
 		if len(s.flying) > 0 {
 			head = s.flying[0].token.Done()
-		} else if stop == nil && len(s.queue) == 0 {
+		} else if s.remove(); stop == nil && s.lanes.empty() {
 			return s.goodbye()
 		}
 		select {
@@ -130,59 +135,83 @@ func (s *session) carry(ctx context.Context) error {
 			if err := s.settle(); err != nil {
 				return err
 			}
-			if s.progress {
-				window = s.p.Window
-			}
 		case err := <-s.lost:
 			return err
 		case <-s.p.Store.Notify():
-			more = true
+			s.lanes.present.more = true
+		case <-s.kept.found:
+			if err := s.clearStale(); err != nil {
+				return err
+			}
 		case <-s.p.poke:
 			if err := s.greet(false); err != nil {
 				return err
 			}
 		case <-stop:
-			stop, more, deadline = nil, true, time.After(s.p.StopTimeout)
+			stop, deadline = nil, time.After(s.p.StopTimeout)
+			s.lanes.present.more = true
 		case <-deadline:
 			return s.goodbye()
-		case <-second.C:
+		case <-tick.C:
 			if len(s.flying) > 0 && time.Since(s.flying[0].sent) > s.p.AckTimeout {
 				return fmt.Errorf("%w within %v", errAckTimeout, s.p.AckTimeout)
 			}
+			s.lanes.present.more = true // also after an error
 			s.unpark()
 			s.remove()
+			s.kept.expire(s)
 		}
 	}
 }
 
-// fetch reads on in the outbox, at most two windows at once, and reports whether there may be more.
-func (s *session) fetch() bool {
-	limit := 2 * s.p.Window
-	msgs, err := s.p.Store.NextMessages(context.Background(), s.after, limit)
-	if err != nil {
-		s.p.Log.Error("cannot read the outbox", zap.Error(err))
-		return false
-	}
-	for _, m := range msgs {
-		s.after = m.ID
-		if _, parked := s.p.parked[m.ID]; !parked {
-			s.queue = append(s.queue, m)
+// sendNext fills the window. Nothing goes before the broker has the retained topics: a message that it breaks
+// the connection at would take their acknowledgement with it.
+func (s *session) sendNext() error {
+	for s.greetings == 0 && len(s.flying) < s.window() {
+		m, past, ok := s.lanes.next(s.pastFlying, s.pastBytes, time.Now())
+		if !ok {
+			return nil
+		}
+		if err := s.send(flight{Message: m, past: past}); err != nil {
+			return err
+		}
+		if err := s.lanes.fetch(context.Background()); err != nil {
+			s.p.Log.Error("cannot read the outbox", zap.Error(err))
+			return nil
 		}
 	}
-	return len(msgs) == limit
+	return nil
 }
 
-// unpark takes up again what was set aside long enough ago.
+// window is 1 while a message is suspected, so that the one at which the connection ends is known.
+func (s *session) window() int {
+	if s.p.suspect.id != 0 && s.progress < 4*s.p.Window {
+		return 1
+	}
+	return s.p.Window
+}
+
+// unpark takes up again what was set aside long enough ago, in its order. It stays marked until the broker has
+// it, so that the lanes do not send it as well.
 func (s *session) unpark() {
-	for id, until := range s.p.parked {
-		if s.p.Now().Before(until) {
+	var due []int64
+	for id, parked := range s.p.parked {
+		if !parked.again && !s.p.Now().Before(parked.until) {
+			due = append(due, id)
+		}
+	}
+	slices.Sort(due)
+	for _, id := range due {
+		msgs, err := s.p.Store.NextMessages(context.Background(), id-1, 1)
+		if err != nil {
+			return
+		}
+		if len(msgs) == 0 || msgs[0].ID != id {
+			delete(s.p.parked, id) // given up by a full outbox
 			continue
 		}
-		delete(s.p.parked, id)
-		msgs, err := s.p.Store.NextMessages(context.Background(), id-1, 1)
-		if err == nil && len(msgs) == 1 && msgs[0].ID == id && id <= s.after {
-			s.queue = append(s.queue, msgs[0])
-		}
+		s.p.parked[id] = parked{key: s.p.parked[id].key, again: true}
+		s.lanes.again = append(s.lanes.again, msgs[0])
 	}
 }
 
@@ -194,7 +223,9 @@ func (s *session) settle() error {
 		select {
 		case <-f.token.Done():
 		default:
-			s.remove()
+			if len(s.acked) >= s.p.Window {
+				s.remove()
+			}
 			return nil
 		}
 		err := f.token.Error()
@@ -208,16 +239,33 @@ func (s *session) settle() error {
 			return err
 		}
 		s.flying = s.flying[1:]
-		if f.id == 0 {
-			s.greetings--
-			s.greeted = s.greetings == 0
-		} else {
-			s.progress = true
-			s.acked = append(s.acked, f.id)
-		}
+		s.arrived(f)
 	}
-	s.remove()
+	if len(s.acked) >= s.p.Window {
+		s.remove()
+	}
 	return nil
+}
+
+// arrived notes that the broker has a message.
+func (s *session) arrived(f flight) {
+	if f.past {
+		s.pastFlying, s.pastBytes = s.pastFlying-1, s.pastBytes-len(f.Payload)
+	}
+	if f.greeting {
+		s.greetings--
+		s.greeted = s.greetings == 0
+	}
+	if f.ID == 0 {
+		return
+	}
+	s.progress++
+	s.acked = append(s.acked, f.ID)
+	delete(s.p.parked, f.ID)
+	if s.p.suspect.id == f.ID {
+		s.p.suspect = suspect{}
+	}
+	s.p.count(f, s.p.Now())
 }
 
 // remove takes the acknowledged messages out of the outbox. When that fails they are sent twice at worst.

@@ -219,11 +219,11 @@ func TestAnAlertIsAcknowledgedOverMQTT(t *testing.T) {
 	builder := Builder{Topics: testTopics(t)}
 	var fail sync.Map
 	newPublisher := func() *Publisher {
-		return &Publisher{URL: b.url(), Store: s, OnAck: func(ctx context.Context, a Ack) error {
+		return &Publisher{URL: b.url(), Store: s, OnCommand: func(ctx context.Context, c Command) error {
 			if _, loaded := fail.LoadAndDelete("once"); loaded {
 				return errors.New("disk full")
 			}
-			_, err := s.RecordAck(ctx, builder, a)
+			_, err := s.Command(ctx, builder, c)
 			return err
 		}}
 	}
@@ -240,9 +240,9 @@ func TestAnAlertIsAcknowledgedOverMQTT(t *testing.T) {
 		return func() bool { return strings.Contains(b.retained(builder.Topics.Alert("LOW", key)), `"state":"acked"`) }
 	}
 	raise("acq/2")
-	ackTopic := builder.AlertAck("LOW", "acq/2")
+	ackTopic := builder.AlertCommand("LOW", "acq/2", CommandAck)
 	eventually(t, "connected", func() bool { return p.Ready() == nil })
-	require.NoError(t, b.server.Publish(builder.AlertAck("LOW", "unknown"), nil, false, 1))
+	require.NoError(t, b.server.Publish(builder.AlertCommand("LOW", "unknown", CommandAck), nil, false, 1))
 	require.NoError(t, b.server.Publish(ackTopic, []byte("not json"), false, 1))
 	require.NoError(t, b.server.Publish(ackTopic, []byte(`{"by":"mia","comment":"seen"}`), false, 1))
 	eventually(t, "acked", acked("acq/2"))
@@ -253,11 +253,11 @@ func TestAnAlertIsAcknowledgedOverMQTT(t *testing.T) {
 	// One that could not be recorded, and one sent while the daemon was away, arrive later.
 	raise("b")
 	fail.Store("once", true)
-	require.NoError(t, b.server.Publish(builder.AlertAck("LOW", "b"), nil, false, 1))
+	require.NoError(t, b.server.Publish(builder.AlertCommand("LOW", "b", CommandAck), nil, false, 1))
 	eventually(t, "failed", func() bool { _, waiting := fail.Load("once"); return !waiting })
 	raise("c")
 	stop()
-	require.NoError(t, b.server.Publish(builder.AlertAck("LOW", "c"), []byte(`{}`), false, 1))
+	require.NoError(t, b.server.Publish(builder.AlertCommand("LOW", "c", CommandAck), []byte(`{}`), false, 1))
 	startPublisher(t, newPublisher())
 	eventually(t, "acked", acked("b"))
 	eventually(t, "acked", acked("c"))
@@ -266,8 +266,8 @@ func TestAnAlertIsAcknowledgedOverMQTT(t *testing.T) {
 func TestARetainedAcknowledgementIsIgnored(t *testing.T) {
 	s, b := openStore(t, StoreOptions{}), newTestBroker(t).start()
 	require.NoError(t, b.server.Publish("aims/v1/lab/fib/cmd/alert/LOW/a/ack", []byte("{}"), true, 1))
-	acks := make(chan Ack, 10)
-	p := &Publisher{URL: b.url(), Store: s, OnAck: func(_ context.Context, a Ack) error { acks <- a; return nil }}
+	acks := make(chan Command, 10)
+	p := &Publisher{URL: b.url(), Store: s, OnCommand: func(_ context.Context, c Command) error { acks <- c; return nil }}
 	startPublisher(t, p)
 	eventually(t, "connected", func() bool { return p.Ready() == nil })
 	require.NoError(t, b.server.Publish("aims/v1/lab/fib/cmd/alert/LOW/b/ack", nil, false, 1))

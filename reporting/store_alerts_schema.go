@@ -36,4 +36,5 @@ CREATE TABLE alert_changes(
 	payload BLOB NOT NULL
 ) STRICT;
 CREATE INDEX alert_changes_time ON alert_changes(time);
-CREATE INDEX alert_changes_run ON alert_changes(run_id, n);`
+CREATE INDEX alert_changes_run ON alert_changes(run_id, n);
+CREATE INDEX alert_changes_alert ON alert_changes(alert_id, n);`

@@ -32,6 +32,9 @@ func classOf(topic string) int {
 	return classEvent
 }
 
+// class of a message: the event that tells of an alert's end is kept as long as the alert's own messages.
+func (m Message) class() int { return max(classOf(m.Topic), classOf(m.Key)) }
+
 // maxPayloadBytes bounds a message, far above any of ours and below every common broker's limit.
 const maxPayloadBytes = 1 << 20
 
@@ -61,7 +64,7 @@ func (t *tx) enqueue(ctx context.Context, msgs []Message) error {
 			m.Time = t.s.o.Now()
 		}
 		if _, err := t.exec(ctx, `INSERT INTO outbox(frame_id, key, topic, payload, qos, retained, time, class, bytes) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			m.FrameID, m.Key, m.Topic, m.Payload, int64(m.QoS), m.Retained, unixNano(m.Time), classOf(m.Topic),
+			m.FrameID, m.Key, m.Topic, m.Payload, int64(m.QoS), m.Retained, unixNano(m.Time), m.class(),
 			len(m.Payload)+len(m.Topic)+len(m.Key)+messageOverheadBytes); err != nil {
 			return err
 		}
@@ -121,9 +124,28 @@ func (t *tx) evict(ctx context.Context) error {
 	return err
 }
 
+// messageColumns are a message's columns in the order readMessages reads them.
+const messageColumns = `id, frame_id, key, topic, payload, qos, retained, time`
+
 // NextMessages returns the messages with an id above after, oldest first, at most limit of them.
-func (s *Store) NextMessages(ctx context.Context, after int64, limit int) (msgs []Message, err error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT id, frame_id, key, topic, payload, qos, retained, time FROM outbox WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+func (s *Store) NextMessages(ctx context.Context, after int64, limit int) ([]Message, error) {
+	return s.readMessages(ctx, `SELECT `+messageColumns+` FROM outbox WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+}
+
+// NextAlertMessages is NextMessages for the messages of alerts with an id up to last.
+func (s *Store) NextAlertMessages(ctx context.Context, after, last int64, limit int) ([]Message, error) {
+	return s.readMessages(ctx, `SELECT `+messageColumns+` FROM outbox WHERE class = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`,
+		classAlert, after, last, limit)
+}
+
+// NextOtherMessages is NextMessages for all other messages with an id up to last.
+func (s *Store) NextOtherMessages(ctx context.Context, after, last int64, limit int) ([]Message, error) {
+	return s.readMessages(ctx, `SELECT `+messageColumns+` FROM outbox WHERE class < ? AND id > ? AND id <= ? ORDER BY id LIMIT ?`,
+		classAlert, after, last, limit)
+}
+
+func (s *Store) readMessages(ctx context.Context, query string, args ...any) (msgs []Message, err error) {
+	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
@@ -136,6 +158,30 @@ func (s *Store) NextMessages(ctx context.Context, after int64, limit int) (msgs 
 		msgs = append(msgs, m)
 	}
 	return msgs, rows.Err()
+}
+
+// Backlog returns the highest id that waits, 0 when none does, how many messages wait, and how many of each alert,
+// by key.
+func (s *Store) Backlog(ctx context.Context) (last, waiting int64, alerts map[string]int, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT coalesce((SELECT max(id) FROM outbox), 0), messages FROM outbox_stats`).Scan(&last, &waiting)
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("read outbox: %w", err)
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT key, count(*) FROM outbox WHERE class = ? AND id <= ? GROUP BY key`, classAlert, last)
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("read outbox: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	alerts = map[string]int{}
+	for rows.Next() {
+		var key string
+		var n int
+		if err := rows.Scan(&key, &n); err != nil {
+			return 0, 0, nil, fmt.Errorf("read outbox: %w", err)
+		}
+		alerts[key] = n
+	}
+	return last, waiting, alerts, rows.Err()
 }
 
 // Waiting reports whether a message for the topic waits.

@@ -72,30 +72,38 @@ func (t Topics) Feedback() string { return t.at("feedback") }
 // Alert is the topic of one alert. What a level may not hold is percent-encoded.
 func (t Topics) Alert(code, key string) string { return t.at("alert", level(code), level(key)) }
 
-// AlertAck is where an alert is acknowledged.
-func (t Topics) AlertAck(code, key string) string {
-	return t.at("cmd", "alert", level(code), level(key), "ack")
+// AlertCommand is where a command for an alert is sent: CommandAck, CommandShelve.
+func (t Topics) AlertCommand(code, key, verb string) string {
+	return t.at("cmd", "alert", level(code), level(key), verb)
 }
 
-// AckFilter subscribes to the acknowledgement of every alert.
-func (t Topics) AckFilter() string { return t.at("cmd", "alert", "+", "+", "ack") }
+// CommandFilters subscribe to the commands for every alert.
+func (t Topics) CommandFilters() []string {
+	return []string{t.at("cmd", "alert", "+", "+", CommandAck), t.at("cmd", "alert", "+", "+", CommandShelve)}
+}
 
-// ParseAck reads an alert's code and key from the topic of its acknowledgement.
-func (t Topics) ParseAck(topic string) (code, key string, ok bool) {
+// AlertFilter subscribes to every alert.
+func (t Topics) AlertFilter() string { return t.at("alert", "#") }
+
+// IsAlert reports whether a topic is one of this instrument's alerts.
+func (t Topics) IsAlert(topic string) bool { return strings.HasPrefix(topic, t.at("alert", "")) }
+
+// ParseCommand reads an alert's code and key and what is asked for from the topic of a command.
+func (t Topics) ParseCommand(topic string) (code, key, verb string, ok bool) {
 	rest, ok := strings.CutPrefix(topic, t.at("cmd", "alert", ""))
 	if !ok {
-		return "", "", false
+		return "", "", "", false
 	}
 	parts := strings.Split(rest, "/")
-	if len(parts) != 3 || parts[2] != "ack" {
-		return "", "", false
+	if len(parts) != 3 || (parts[2] != CommandAck && parts[2] != CommandShelve) {
+		return "", "", "", false
 	}
 	code, errCode := url.PathUnescape(parts[0])
 	key, errKey := url.PathUnescape(parts[1])
 	if errCode != nil || errKey != nil || code == "" || key == "" {
-		return "", "", false
+		return "", "", "", false
 	}
-	return code, key, true
+	return code, key, parts[2], true
 }
 
 // level makes any text one level of a topic: / + # % and control characters as %XX.

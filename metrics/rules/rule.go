@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rule is one entry of the configuration's rules list.
@@ -26,6 +27,11 @@ type Rule struct {
 	Hysteresis float64 `yaml:"hysteresis"`
 	// Hold is how many frames in a row it takes to raise, and to clear. 0 means 1.
 	Hold int `yaml:"hold"`
+	// MinHold is how long an alert stays raised at least. 0 means no time.
+	MinHold time.Duration `yaml:"min_hold"`
+	// Cooldown is how long after its end the alert is not raised again; a value that is still beyond its limit
+	// then raises it. 0 means 10 s.
+	Cooldown time.Duration `yaml:"cooldown"`
 	// Source restricts the rule to one source; "" means every one.
 	Source string `yaml:"source"`
 }
@@ -39,6 +45,12 @@ const (
 
 // DefaultHysteresis is used where a rule says 0.
 const DefaultHysteresis = 0.02
+
+// DefaultCooldown is used where a rule says 0.
+const DefaultCooldown = 10 * time.Second
+
+// longest bounds a rule's times: beyond it an alert would be as good as switched off.
+const longest = 7 * 24 * time.Hour
 
 // compiled is a checked rule with its defaults filled in.
 type compiled struct {
@@ -101,6 +113,14 @@ func compile(r Rule) (compiled, error) {
 		c.Hold = 1
 	case r.Hold < 0:
 		return c, fmt.Errorf("hold %d: use a number of frames, 1 or more", r.Hold)
+	}
+	for name, d := range map[string]time.Duration{"min_hold": r.MinHold, "cooldown": r.Cooldown} {
+		if d < 0 || d > longest {
+			return c, fmt.Errorf("%s %v: use a time between 0s and %v", name, d, longest)
+		}
+	}
+	if r.Cooldown == 0 {
+		c.Cooldown = DefaultCooldown
 	}
 	if r.Min == nil || r.Max == nil {
 		return c, nil

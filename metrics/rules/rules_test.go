@@ -24,6 +24,9 @@ type bench struct {
 func newBench(t *testing.T, r Rule) *bench {
 	t.Helper()
 	r.Metric = "ecd_nm.p50"
+	if r.Cooldown == 0 {
+		r.Cooldown = time.Nanosecond
+	}
 	set, err := Compile([]Rule{r})
 	require.NoError(t, err)
 	return &bench{set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}

@@ -46,17 +46,23 @@ type Change struct {
 
 // State is what a set knows about one alert between frames.
 type State struct {
-	Code     string    `json:"code"`
-	Key      string    `json:"key"`
-	Active   bool      `json:"active"`
-	Streak   int       `json:"streak"` // frames in a row that speak for changing Active
-	Seq      uint64    `json:"seq"`
-	Severity string    `json:"severity,omitempty"`
-	Metric   string    `json:"metric,omitempty"`
-	Value    float64   `json:"value"` // last reported
-	Limit    float64   `json:"limit"`
-	Unit     string    `json:"unit,omitempty"`
-	RaisedAt time.Time `json:"raised_at,omitzero"`
+	Code      string    `json:"code"`
+	Key       string    `json:"key"`
+	Active    bool      `json:"active"`
+	Streak    int       `json:"streak"` // frames in a row that speak for changing Active
+	Seq       uint64    `json:"seq"`
+	Severity  string    `json:"severity,omitempty"`
+	Metric    string    `json:"metric,omitempty"`
+	Value     float64   `json:"value"` // last reported
+	Limit     float64   `json:"limit"`
+	Unit      string    `json:"unit,omitempty"`
+	RaisedAt  time.Time `json:"raised_at,omitzero"`
+	ClearedAt time.Time `json:"cleared_at,omitzero"` // end of the last occurrence
+
+	// What the last frame of the streak brought: a change that a time holds back is made of it.
+	PendingValue float64 `json:"pending_value"`
+	PendingLimit float64 `json:"pending_limit"`
+	PendingFrame string  `json:"pending_frame,omitempty"`
 }
 
 // Set evaluates compiled rules and remembers their alerts. It is safe for concurrent use; frames of one
@@ -90,10 +96,7 @@ func (s *Set) Evaluate(in Input) []Change {
 			st = &State{Code: r.Code, Key: in.Source}
 			s.states[key] = st
 		}
-		if state := st.advance(r, value); state != "" {
-			if state == Raised {
-				st.RaisedAt = in.Time
-			}
+		if state := st.advance(r, value, in.FrameID, in.Time); state != "" {
 			changes = append(changes, st.change(state, in.FrameID, in.Time))
 		}
 		if st.Seq == 0 && st.Streak == 0 {
@@ -103,40 +106,69 @@ func (s *Set) Evaluate(in Input) []Change {
 	return changes
 }
 
-// advance takes one value and returns how the alert changes, "" when it does not.
-func (st *State) advance(r *compiled, value float64) string {
-	limit, beyond := r.violated(value)
-	if st.Active {
-		return st.advanceActive(r, value, limit, beyond)
+// Tick makes the changes that a minimum hold or a cooldown held back and whose time has come, without waiting
+// for a frame.
+func (s *Set) Tick(now time.Time) []Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var changes []Change
+	for i := range s.rules {
+		r := &s.rules[i]
+		for key, st := range s.states {
+			if key.code != r.Code || st.Streak < r.Hold {
+				continue
+			}
+			if state := st.turn(r, now); state != "" {
+				changes = append(changes, st.change(state, st.PendingFrame, now))
+			}
+		}
 	}
-	if !beyond {
-		st.Streak = 0
-		return ""
-	}
-	if st.Streak++; st.Streak < r.Hold {
-		return ""
-	}
-	st.Active, st.Streak = true, 0
-	st.report(r, value, limit)
-	return Raised
+	slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Key, b.Key)) })
+	return changes
 }
 
-func (st *State) advanceActive(r *compiled, value, limit float64, beyond bool) string {
-	if !r.clears(value) {
-		st.Streak = 0
-		worse := math.Abs(value-limit) > math.Abs(st.Value-limit)+r.band(limit)
-		if beyond && (worse || limit != st.Limit || r.Severity != st.Severity) {
-			st.report(r, value, limit)
-			return Updated
-		}
+// advance takes one value and returns how the alert changes, "" when it does not.
+func (st *State) advance(r *compiled, value float64, frameID string, now time.Time) string {
+	limit, beyond := r.violated(value)
+	speaks, about := beyond, limit // for changing Active, because of a limit
+	if st.Active {
+		speaks, about = r.clears(value), st.Limit
+	}
+	if speaks {
+		st.Streak++
+		st.PendingValue, st.PendingLimit, st.PendingFrame = value, about, frameID
+		return st.turn(r, now)
+	}
+	st.Streak = 0
+	if !st.Active || !beyond {
 		return ""
 	}
-	if st.Streak++; st.Streak < r.Hold {
+	worse := math.Abs(value-limit) > math.Abs(st.Value-limit)+r.band(limit)
+	if worse || limit != st.Limit || r.Severity != st.Severity {
+		st.report(r, value, limit)
+		return Updated
+	}
+	return ""
+}
+
+// turn ends or raises the alert when enough frames speak for it and its time has come.
+func (st *State) turn(r *compiled, now time.Time) string {
+	since, atLeast, state := st.ClearedAt, r.Cooldown, Raised
+	if st.Active {
+		since, atLeast, state = st.RaisedAt, r.MinHold, Cleared
+	}
+	// A clock that was set back holds nothing back.
+	if held := now.Sub(since); st.Streak < r.Hold || (!since.IsZero() && held >= 0 && held < atLeast) {
 		return ""
 	}
-	st.Active, st.Streak = false, 0
-	st.report(r, value, st.Limit)
-	return Cleared
+	st.Active, st.Streak = !st.Active, 0
+	if st.Active {
+		st.RaisedAt = now
+	} else {
+		st.ClearedAt = now
+	}
+	st.report(r, st.PendingValue, st.PendingLimit)
+	return state
 }
 
 func (st *State) report(r *compiled, value, limit float64) {
@@ -197,7 +229,7 @@ func (s *Set) Restore(states []State, now time.Time) []Change {
 		case kept:
 			s.states[alertKey{st.Code, st.Key}] = &st
 		case st.Active:
-			st.Active = false
+			st.Active, st.ClearedAt = false, now
 			st.Seq++
 			c := st.change(Cleared, "", now)
 			c.Text = fmt.Sprintf("%s is no longer watched by this rule", st.Metric)
