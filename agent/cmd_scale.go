@@ -15,6 +15,7 @@ import (
 // scaleLine is what the scale command prints of an image.
 type scaleLine struct {
 	Path    string            `json:"path"`
+	Page    int               `json:"page,omitempty"` // from 1, of a file of several frames
 	NmPerPx *float64          `json:"nm_per_px"`
 	Source  string            `json:"source"`
 	Bar     *reporting.Bar    `json:"bar"`
@@ -28,13 +29,14 @@ func newScaleCommand() *cobra.Command {
 		Short: "Read the pixel size of images",
 		Long: `Read the pixel size of image files and of folders (read recursively) from their metadata and from
 the scale bar burned into them, and print one JSON line per image:
-{"path","nm_per_px","source","bar","checks"}. The source is metadata, scale_bar or none; without a
-certain answer it is none, nm_per_px is null, and the checks say why. Images without a scale are no
-failure; the exit status is 1 when an image cannot be read.`,
+{"path","nm_per_px","source","bar","checks"}; each frame of a file that holds several has its line and
+"page". The source is metadata, scale_bar or none; without a certain answer it is none, nm_per_px is
+null, and the checks say why. Images without a scale are no failure; the exit status is 1 when an image
+cannot be read.`,
 		Example: `  aimsd scale sample.tif
   aimsd scale --ignore-metadata /data/session-17 | jq -r '[.path, .nm_per_px] | @tsv'`,
 		RunE: func(c *cobra.Command, args []string) error {
-			inputs := listInputs(args, "")
+			inputs := everyFrame(listInputs(args, ""))
 			if len(inputs) == 0 {
 				return usagef("scale: no images to read; name image files or folders that hold some")
 			}
@@ -50,17 +52,18 @@ func printScales(ctx context.Context, policy ScalePolicy, inputs []input, stdout
 	out := json.NewEncoder(stdout)
 	out.SetEscapeHTML(false)
 	failed := 0
+	var decoder decode.Decoder
 	for _, in := range inputs {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		scale, err := scaleOf(ctx, policy, in)
+		scale, err := scaleOf(ctx, &decoder, policy, in)
 		if err != nil {
 			failed++
 			fmt.Fprintln(stderr, "aimsd:", oneLine(err))
 			continue
 		}
-		if err := out.Encode(scaleLine{in.path, scale.NmPerPx, scale.Source, scale.Bar, scale.Checks}); err != nil {
+		if err := out.Encode(scaleLine{in.path, in.page, scale.NmPerPx, scale.Source, scale.Bar, scale.Checks}); err != nil {
 			return fmt.Errorf("print the scale of %s: %w", in.path, err)
 		}
 	}
@@ -71,11 +74,11 @@ func printScales(ctx context.Context, policy ScalePolicy, inputs []input, stdout
 }
 
 // scaleOf decodes an image and resolves its scale.
-func scaleOf(ctx context.Context, policy ScalePolicy, in input) (reporting.Scale, error) {
+func scaleOf(ctx context.Context, decoder *decode.Decoder, policy ScalePolicy, in input) (reporting.Scale, error) {
 	if in.err != nil {
 		return reporting.Scale{}, in.err
 	}
-	f, err := decode.File(ctx, in.path)
+	f, err := decoder.Frame(ctx, in.path, in.page)
 	if err != nil {
 		return reporting.Scale{}, err
 	}

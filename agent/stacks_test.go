@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +42,15 @@ func TestEveryFrameOfAStackIsAnInput(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{"stack.mrc.p02", 2, 12}, []any{f.Name, f.Page, f.Pages})
 	f.Release()
+
+	var out, errs bytes.Buffer
+	require.Error(t, printScales(t.Context(), ScalePolicy{}, inputs, &out, &errs), "one of the files is broken")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, lines, 13)
+	require.Contains(t, lines[0], `"nm_per_px":null`)
+	require.NotContains(t, lines[0], `"page"`)
+	require.Contains(t, lines[12], `stack.mrc","page":12,`)
+	require.Contains(t, errs.String(), broken)
 }
 
 func TestReportsTellThePagesOfAFileApart(t *testing.T) {
