@@ -112,7 +112,13 @@ func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
 		Receipt:   receipt,
 		Admission: admission,
 		Open:      r.f.opener(receipt, admission, s, time.Now()),
-		Settle:    func(Outcome) { r.f.unclaim(key) },
+	}
+	a.Settle = func(o Outcome) {
+		if o.State == StateAccepted {
+			r.f.giveBack(*a)
+			return
+		}
+		r.f.unclaim(key)
 	}
 	if reason := c.reject; reason != nil {
 		r.f.counts.givenUp.Add(1)
@@ -160,11 +166,15 @@ func (r *folderRun) marked(rel string) bool {
 func (f *Folder) opener(rc Receipt, ad Admission, want stamp, receivedAt time.Time) func(context.Context) (*Frame, error) {
 	unchanged := func() error {
 		info, err := os.Stat(rc.Path)
-		if err != nil {
-			return fmt.Errorf("%w: it was removed before it could be read", err)
-		}
-		if stampOf(info) != want {
-			return fmt.Errorf("%s: overwritten before it could be read; the new content is a frame of its own", rc.Path)
+		switch {
+		case err != nil && f.away():
+			return fmt.Errorf("%s: %w", rc.Path, ErrAway)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%w: %s was removed before it could be analysed; copy it there again to have it analysed", ErrVanished, rc.Path)
+		case err != nil:
+			return err
+		case stampOf(info) != want:
+			return fmt.Errorf("%w: %s was overwritten before it could be analysed; its new content is a frame of its own", ErrVanished, rc.Path)
 		}
 		return nil
 	}

@@ -43,6 +43,7 @@ func (r *folderRun) lost(err error) {
 func (r *folderRun) detach() {
 	r.closeWatch()
 	r.rootInfo = nil
+	r.f.setRoot(nil)
 }
 
 func (r *folderRun) closeWatch() {
@@ -70,6 +71,7 @@ func (r *folderRun) attach(ctx context.Context, now time.Time) {
 		return
 	}
 	r.rootInfo = info
+	r.f.setRoot(info)
 	isNetwork := r.f.isNetwork
 	if isNetwork == nil {
 		isNetwork = onNetwork

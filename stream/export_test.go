@@ -3,6 +3,7 @@ package stream
 import (
 	"path/filepath"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -16,6 +17,11 @@ type Events = events
 func (f *Folder) SetEvents(fn func() (Events, error)) { f.newEvents = fn }
 func (f *Folder) SetNetwork(fn func(string) bool)     { f.isNetwork = fn }
 func (f *Folder) SetLeaseUnknown()                    { f.lease = func(string) writer { return writerUnknown } }
+
+func (f *Folder) SetTailWait(d time.Duration)         { f.tailWait = d }
+
+// AdmitAhead is how many files a source admits before there is room for them.
+const AdmitAhead = admitAhead
 
 // SetLeaseUnknownFor names the files whose writer is unknown; those of all others are known to be gone.
 func (f *Folder) SetLeaseUnknownFor(names ...string) {

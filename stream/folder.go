@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -49,6 +50,9 @@ const (
 	eventsRetryFirst      = time.Minute // from polling back to events
 	eventsRetryCap        = time.Hour
 	admissionsPerTurn     = 32
+	admitAhead            = 1024             // files that the journal takes before there is room for them
+	tailWait              = 5 * time.Second  // for the end of a file that is all zeros
+	networkTailWait       = 30 * time.Second // there, neither size nor time may tell of writing
 	directoryRenamedPause = 50 * time.Millisecond
 	sidecarPause          = 100 * time.Millisecond // between looks for a sidecar
 )
@@ -85,18 +89,25 @@ type Folder struct {
 	Sidecars Sidecars                                                         // nil: images come alone
 	Complete func(path string) error                                          // nil when the file's structure lies inside it
 	IsImage  func(path string) bool                                           // by content
-	Log      *zap.Logger                                                      // nil: silent
+	// Unfilled reports whether a complete file may have been reserved and not filled yet: its pixels end in
+	// zeros. It then rests for 5 s, on a network file system for 30 s, unless the kernel vouches that nobody
+	// writes to it. nil: the file's end is looked at.
+	Unfilled func(path string) bool
+	Log      *zap.Logger // nil: silent
 
 	newEvents func() (events, error)   // tests; nil: fsnotify
 	isNetwork func(path string) bool   // tests; nil: ask the file system
 	lease     func(path string) writer // tests; nil: ask the kernel
+	tailWait  time.Duration            // tests; 0: as above
 
 	mu       sync.Mutex
 	problem  error // nil: watching
 	journal  error // nil: the journal takes frames
 	started  bool
 	beat     time.Time
-	inflight map[string]struct{} // keys delivered and not settled
+	inflight map[string]struct{} // keys admitted and not settled
+	root     os.FileInfo         // of the folder; nil: it is away
+	back     []Arrival           // given back while the folder was away
 	counts   folderCounts
 }
 
@@ -119,7 +130,7 @@ type FolderStats struct {
 	Overflows     uint64 // event queue overflows
 	WatchRestarts uint64
 	Candidates    int64 // files now waiting to be complete or to be admitted
-	InFlight      int64 // arrivals sent and not settled
+	InFlight      int64 // files admitted and not settled
 }
 
 type folderCounts struct {
@@ -269,6 +280,41 @@ func (f *Folder) unclaim(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.inflight, key)
+}
+
+// setRoot notes the folder that was found; nil: it is away.
+func (f *Folder) setRoot(info os.FileInfo) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.root = info
+}
+
+// away reports whether the folder is not the one whose files were admitted: a share that is not mounted now
+// must not be taken for one whose files were removed.
+func (f *Folder) away() bool {
+	f.mu.Lock()
+	root := f.root
+	f.mu.Unlock()
+	if root == nil {
+		return true
+	}
+	info, err := os.Stat(f.Path)
+	return err != nil || !os.SameFile(info, root)
+}
+
+// giveBack keeps an arrival until the folder is there again.
+func (f *Folder) giveBack(a Arrival) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.back = append(f.back, a)
+}
+
+func (f *Folder) takeGivenBack() []Arrival {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	back := f.back
+	f.back = nil
+	return back
 }
 
 func orDefault(d, def time.Duration) time.Duration {

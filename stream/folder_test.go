@@ -65,7 +65,7 @@ func TestWrittenFileIsTakenSoonAfterItsLastByte(t *testing.T) {
 			b.start(c.set)
 			var delays []time.Duration
 			for i := range 5 {
-				b.write(fmt.Sprintf("f%d.tif", i), tinyTIFF(256, byte(i)))
+				b.write(fmt.Sprintf("f%d.tif", i), tinyTIFF(256, byte(i+1)))
 				written := time.Now()
 				require.Eventually(t, func() bool { return len(b.all()) == i+1 }, soon, time.Millisecond)
 				delays = append(delays, b.all()[i].at.Sub(written))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,6 +92,8 @@ type bench struct {
 	folder  *stream.Folder
 	stop    func()
 
+	away    atomic.Int64 // times a frame could not be read for now
+
 	mu      sync.Mutex
 	arrived []arrived
 }
@@ -150,6 +153,11 @@ func (b *bench) take(ctx context.Context, a stream.Arrival) {
 	got := arrived{Arrival: a, at: time.Now()}
 	frame, err := a.Open(ctx)
 	got.err = err
+	if errors.Is(err, stream.ErrAway) { // as the pipeline does
+		b.away.Add(1)
+		a.Settle(stream.Outcome{State: stream.StateAccepted})
+		return
+	}
 	outcome := stream.Outcome{State: stream.StateProcessed}
 	if err != nil {
 		outcome = stream.Outcome{State: stream.StateRejected, Reason: err.Error()}

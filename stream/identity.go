@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -49,9 +50,33 @@ func openRegular(path string) (*os.File, stamp, error) {
 	return file, stampOf(info), nil
 }
 
+const (
+	edgeBytes = 64 << 10 // of a file's head and tail
+	headBytes = 16       // hold the magic number of every format
+)
+
+// zeros reports whether a file's first n bytes are all zero, or its last -n, as far as it has so many.
+func zeros(path string, n int64) bool {
+	file, s, err := openRegular(path)
+	if err != nil || s.size == 0 {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	at := int64(0)
+	if n < 0 {
+		n = min(-n, s.size)
+		at = s.size - n
+	}
+	part := make([]byte, min(n, s.size))
+	if _, err := file.ReadAt(part, at); err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	return len(bytes.TrimLeft(part, "\x00")) == 0
+}
+
 // hashEdges returns a hash of the file's first and last 64 KiB, and its stamp after reading.
 func hashEdges(file *os.File, size int64) (string, stamp, error) {
-	const edge = 64 << 10
+	const edge = edgeBytes
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(file, 0, min(size, edge))); err != nil {
 		return "", stamp{}, err

@@ -243,31 +243,6 @@ func TestSourceFolderIsLeftAsItWas(t *testing.T) {
 	require.Equal(t, before, fingerprint(t, b.dir))
 }
 
-func TestFullPipelineHoldsTheSourceBack(t *testing.T) {
-	b := newBench(t)
-	f := &stream.Folder{
-		SourceName: "acq", Path: b.dir, Journal: b.journal, Backlog: stream.BacklogProcess,
-		Decode: tinyDecode, Complete: tinyComplete, IsImage: isTiny,
-	}
-	for i := range 10 {
-		b.write(fmt.Sprintf("f%d.tif", i), tinyTIFF(64, 1))
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	out, done := make(chan stream.Arrival), make(chan error)
-	go func() { done <- f.Run(ctx, out) }()
-	require.Eventually(t, func() bool { return len(b.journal.Receipts()) > 0 }, soon, time.Millisecond)
-	time.Sleep(500 * time.Millisecond)
-	require.Len(t, b.journal.Receipts(), 1, "frames were admitted that nobody has room for")
-	for range 10 {
-		a := <-out
-		a.Settle(stream.Outcome{State: stream.StateProcessed})
-	}
-	cancel()
-	require.NoError(t, <-done)
-	require.Equal(t, uint64(10), f.Stats().Delivered)
-	require.Zero(t, f.Stats().InFlight)
-}
-
 func fingerprint(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}

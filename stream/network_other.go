@@ -1,8 +1,6 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package stream
 
-import "strings"
-
-// onNetwork knows a network path by its form (\\server\share); set watch: poll for mapped drives.
-func onNetwork(path string) bool { return strings.HasPrefix(path, `\\`) }
+// onNetwork cannot tell on this system; set watch: poll for network mounts.
+func onNetwork(string) bool { return false }

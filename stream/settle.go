@@ -91,7 +91,7 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 			c.sidecar = time.Time{}
 		}
 		c.fresh, c.stamp, c.since, c.pause = false, s, now, 0
-		if first && c.arrived && s.size > 0 && w != writerOpen && r.f.IsImage(path) && r.f.Complete(path) == nil {
+		if first && c.arrived && s.size > 0 && w != writerOpen && r.f.IsImage(path) && r.f.Complete(path) == nil && !r.unfilled(path, w) {
 			r.take(c, now)
 			return
 		}
@@ -104,13 +104,17 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 		return
 	}
 	c.listed = false
-	if w == writerOpen && quiet < r.giveUp {
+	why := r.incomplete(path, s)
+	if w == writerUnknown && why == nil {
+		w = probeOnce(path)
+	}
+	switch {
+	case w == writerOpen && quiet < r.giveUp:
 		r.tell(c, errStillOpen, quiet)
 		c.later(now, busyPause, busyCap)
-		return
-	}
-	why := r.incomplete(path, s)
-	switch {
+	case why == nil && quiet < r.tailWait() && r.unfilled(path, w):
+		r.tell(c, errUnfilled, quiet)
+		c.later(now, busyPause, busyCap)
 	case why == nil:
 		r.take(c, now)
 	case errors.Is(why, errNoImage):
@@ -119,9 +123,38 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 		r.enqueue(c, fmt.Errorf("%w (unchanged for %s): write the file again", why, r.giveUp))
 	default:
 		r.tell(c, why, quiet)
-		c.later(now, busyPause, brokenCap)
+		c.later(now, busyPause, r.brokenCap())
 		c.due = earliest(c.due, c.since.Add(r.giveUp))
 	}
+}
+
+// brokenCap is the longest pause between looks at a file that is not complete: where no event tells that it
+// changed, not longer than a scan's.
+func (r *folderRun) brokenCap() time.Duration {
+	if r.polling {
+		return min(brokenCap, orDefault(r.f.PollInterval, defaultPollInterval))
+	}
+	return brokenCap
+}
+
+// tailWait is how long a file that ends in zeros must rest.
+func (r *folderRun) tailWait() time.Duration {
+	wait := orDefault(r.f.tailWait, tailWait)
+	if r.network {
+		wait = orDefault(r.f.tailWait, networkTailWait)
+	}
+	return min(wait, r.giveUp)
+}
+
+// unfilled reports whether a file that looks complete may only have been reserved so far.
+func (r *folderRun) unfilled(path string, w writer) bool {
+	switch {
+	case w == writerNone:
+		return false
+	case r.f.Unfilled != nil:
+		return r.f.Unfilled(path)
+	}
+	return zeros(path, -edgeBytes)
 }
 
 // take puts a complete image into the queue, unless its sidecar is to come first.
@@ -151,6 +184,8 @@ func (r *folderRun) take(c *candidate, now time.Time) {
 var (
 	errNoImage   = errors.New("no image")
 	errStillOpen = errors.New("a program has it open for writing")
+	errUnfilled  = errors.New("it ends in zeros, as one that is reserved and not filled yet")
+	errNoHead    = errors.New("its beginning is not written yet")
 )
 
 // tell logs once why a file that rests is not taken yet.
@@ -171,6 +206,9 @@ func (r *folderRun) incomplete(path string, s stamp) error {
 		return errors.New("the file is empty")
 	}
 	if !r.f.IsImage(path) {
+		if imageName(filepath.Base(path)) && zeros(path, headBytes) { // its header comes last
+			return errNoHead
+		}
 		return errNoImage
 	}
 	return r.f.Complete(path)
@@ -195,7 +233,7 @@ func (r *folderRun) unreadable(c *candidate, err error, now time.Time) {
 	default:
 		r.tell(c, err, now.Sub(c.since))
 	}
-	c.later(now, busyPause, brokenCap)
+	c.later(now, busyPause, r.brokenCap())
 	c.due = earliest(c.due, c.since.Add(r.giveUp))
 }
 

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package stream
 
@@ -6,3 +6,5 @@ import "os"
 
 // probeWriter cannot ask on this system; size, time and structure decide.
 func probeWriter(*os.File) writer { return writerUnknown }
+
+func probeOnce(string) writer { return writerUnknown }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -65,6 +66,14 @@ type Recaller interface {
 	Recall(ctx context.Context, source, keyPrefix string) (bool, error)
 }
 
+// Errors of Arrival.Open.
+var (
+	// ErrVanished says that the file was overwritten or removed between its admission and its turn.
+	ErrVanished = errors.New("vanished")
+	// ErrAway says that the folder cannot be reached now: the frame is neither read nor lost.
+	ErrAway = errors.New("the folder cannot be reached now")
+)
+
 // Outcome is a frame's end.
 type Outcome struct {
 	State  State
@@ -76,9 +85,10 @@ type Outcome struct {
 type Arrival struct {
 	Receipt
 	Admission
-	// Open decodes the frame; the caller releases it. An error rejects the frame.
+	// Open decodes the frame; the caller releases it. An error rejects the frame, but for ErrAway: then nothing
+	// is committed, and Settle with StateAccepted has the source bring the frame again when it can be read.
 	Open func(ctx context.Context) (*Frame, error)
-	// Settle is called once, after the outcome is committed. Never nil.
+	// Settle is called once for each time the arrival is brought, after the outcome is committed. Never nil.
 	Settle func(Outcome)
 }
 

@@ -35,7 +35,7 @@ type folderRun struct {
 	done  map[string]doneFile
 	wake  time.Time // earliest due candidate; zero: none
 
-	head      *Arrival // admitted, waiting for room
+	ahead     []Arrival // admitted, waiting for room; at most admitAhead
 	admitAt   time.Time
 	admitBack time.Duration
 
@@ -67,14 +67,16 @@ func (r *folderRun) loop(ctx context.Context, out chan<- Arrival) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if r.head == nil {
-			r.head = r.admitNext(ctx)
+		if len(r.ahead) < admitAhead {
+			if a := r.admitNext(ctx); a != nil {
+				r.ahead = append(r.ahead, *a)
+			}
 		}
 		r.f.counts.candidates.Store(int64(len(r.cands)))
 		var room chan<- Arrival
 		var next Arrival
-		if r.head != nil {
-			room, next = out, *r.head
+		if len(r.ahead) > 0 && r.rootInfo != nil { // a folder that is away may come back with its files
+			room, next = out, r.ahead[0]
 		}
 		var changes <-chan fsnotify.Event
 		var faults <-chan error
@@ -86,7 +88,7 @@ func (r *folderRun) loop(ctx context.Context, out chan<- Arrival) {
 		case <-ctx.Done():
 			return
 		case room <- next:
-			r.head = nil
+			r.ahead = slices.Delete(r.ahead, 0, 1)
 			r.f.counts.delivered.Add(1)
 		case ev, ok := <-changes:
 			r.onEvent(ev, ok)
@@ -121,7 +123,7 @@ func (r *folderRun) nextWake(now time.Time) time.Time {
 			next = earliest(next, t)
 		}
 	}
-	if r.head == nil && len(r.queue) > 0 && !r.held() {
+	if len(r.ahead) < admitAhead && len(r.queue) > 0 && !r.held() {
 		next = earliest(next, r.admitAt) // zero: at once
 	}
 	return next
@@ -149,6 +151,9 @@ func (r *folderRun) tick(ctx context.Context, now time.Time) {
 		r.beatAt = now.Add(heartbeat)
 		r.checkRoot(ctx, now)
 		r.f.beatNow(time.Now())
+		if r.rootInfo != nil {
+			r.ahead = append(r.f.takeGivenBack(), r.ahead...)
+		}
 	}
 	if !r.attachAt.IsZero() && !now.Before(r.attachAt) || !r.eventsAt.IsZero() && !now.Before(r.eventsAt) {
 		r.attach(ctx, now)

@@ -1,0 +1,177 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/stream"
+)
+
+// queued runs a source whose arrivals nobody takes yet.
+func (b *bench) queued(files int) (f *stream.Folder, out chan stream.Arrival) {
+	b.t.Helper()
+	f = &stream.Folder{
+		SourceName: "acq", Path: b.dir, Journal: b.journal, Backlog: stream.BacklogProcess,
+		Decode: tinyDecode, Complete: tinyComplete, IsImage: isTiny,
+	}
+	for i := range files {
+		b.write(fmt.Sprintf("f%04d.tif", i), tinyTIFF(64, 1))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	out, done := make(chan stream.Arrival), make(chan error, 1)
+	go func() { done <- f.Run(ctx, out) }()
+	b.t.Cleanup(func() { cancel(); require.NoError(b.t, <-done) })
+	want := min(files, stream.AdmitAhead)
+	require.Eventually(b.t, func() bool { return len(b.journal.Receipts()) >= want }, soon, time.Millisecond)
+	return f, out
+}
+
+// end opens the next arrival and finishes it.
+func (b *bench) end(out <-chan stream.Arrival) (name string, err error) {
+	b.t.Helper()
+	select {
+	case a := <-out:
+		frame, err := a.Open(b.t.Context())
+		outcome := stream.Outcome{State: stream.StateProcessed}
+		if err != nil {
+			outcome = stream.Outcome{State: stream.StateRejected, Reason: err.Error()}
+		} else {
+			frame.Release()
+		}
+		b.journal.Finish(a, outcome)
+		return a.Name, err
+	case <-time.After(soon):
+		require.FailNow(b.t, "no arrival")
+		return "", nil
+	}
+}
+
+func TestFullPipelineHoldsTheSourceBack(t *testing.T) {
+	const files = stream.AdmitAhead + 6
+	b := newBench(t)
+	f, out := b.queued(files)
+	time.Sleep(200 * time.Millisecond)
+	require.Len(t, b.journal.Receipts(), stream.AdmitAhead)
+	require.Zero(t, f.Stats().Delivered)
+	for range files {
+		_, err := b.end(out)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return f.Stats().Delivered == files }, soon, time.Millisecond)
+	require.Zero(t, f.Stats().InFlight)
+}
+
+func TestFilesThatVanishWhileTheyWaitAreRejectedAsVanished(t *testing.T) {
+	b := newBench(t)
+	_, out := b.queued(4)
+	require.NoError(t, os.Remove(b.path("f0001.tif")))
+	b.write("f0002.tif", tinyTIFF(64, 2))
+	want := map[string]string{"f0000.tif": "", "f0001.tif": "removed", "f0002.tif": "overwritten", "f0003.tif": ""}
+	for range want {
+		name, err := b.end(out)
+		if want[name] == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, stream.ErrVanished)
+		require.ErrorContains(t, err, "vanished: "+b.path(name)+" was "+want[name]+" before it could be analysed")
+	}
+	name, err := b.end(out)
+	require.NoError(t, err)
+	require.Equal(t, "f0002.tif", name, "the new content is a frame of its own")
+	require.Len(t, b.journal.Receipts(stream.StateRejected), 2)
+	require.Len(t, b.journal.Receipts(), 5)
+}
+
+// A share that goes away with frames waiting is not a folder whose files were removed.
+func TestFramesOfAFolderThatIsAwayWaitForIt(t *testing.T) {
+	b := newBench(t)
+	b.dir = filepath.Join(b.dir, "share")
+	require.NoError(t, os.Mkdir(b.dir, 0o755))
+	f, out := b.queued(5)
+	a := <-out // it is with the pipeline when the share goes
+	away := b.dir + ".away"
+	require.NoError(t, os.Rename(b.dir, away))
+	_, err := a.Open(t.Context())
+	require.ErrorIs(t, err, stream.ErrAway)
+	a.Settle(stream.Outcome{State: stream.StateAccepted})
+	require.Eventually(t, func() bool { return f.Ready() != nil }, soon, 5*time.Millisecond)
+	select {
+	case a := <-out:
+		require.Fail(t, "brought though its folder is away", a.Name)
+	case <-time.After(100 * time.Millisecond):
+	}
+	require.NoError(t, os.Rename(away, b.dir))
+	seen := map[string]bool{}
+	for range 5 {
+		name, err := b.end(out)
+		require.NoError(t, err)
+		seen[name] = true
+	}
+	require.Len(t, seen, 5)
+	require.Len(t, b.journal.Receipts(), 5)
+	require.Eventually(t, func() bool { return f.Ready() == nil }, soon, 5*time.Millisecond)
+}
+
+// Where nobody can tell whether the writer is done, a file that was reserved and is filled from its beginning
+// is waited for while its end is zeros, though it rests and its structure is whole.
+func TestReservedFileIsNotTakenBeforeItsEndIsFilled(t *testing.T) {
+	b := newBench(t)
+	b.start(func(f *stream.Folder) {
+		f.SetLeaseUnknown()
+		f.Settle = 50 * time.Millisecond
+	})
+	whole := tinyTIFF(300, 7)
+	reserved := make([]byte, len(whole))
+	copy(reserved, whole[:len(whole)/4])
+	b.write("r.tif", reserved)
+	b.expect(0)
+	time.Sleep(300 * time.Millisecond)
+	b.expect(0)
+	b.write("r.tif", whole)
+	got := b.expect(1)
+	require.NoError(t, got[0].err)
+	require.Equal(t, byte(7), got[0].fill)
+}
+
+func TestBlackImageIsTakenAfterAWhile(t *testing.T) {
+	b := newBench(t)
+	b.start(func(f *stream.Folder) {
+		f.SetLeaseUnknown()
+		f.Settle = 50 * time.Millisecond
+		f.SetTailWait(700 * time.Millisecond)
+	})
+	b.write("black.tif", tinyTIFF(300, 0))
+	b.expect(0)
+	require.NoError(t, b.expect(1)[0].err)
+}
+
+// On a share whose times do not move while a file is written, a header that comes last changes neither its
+// size nor its time, and no event tells of it.
+func TestHeaderWrittenLastIsSeenWithoutEventOrNewTime(t *testing.T) {
+	b := newBench(t)
+	b.start(func(f *stream.Folder) {
+		f.SetNetwork(func(string) bool { return true })
+		f.PollInterval, f.Settle = 50*time.Millisecond, 50*time.Millisecond
+	})
+	whole, at := tinyTIFF(64, 3), time.Now()
+	headless := append(make([]byte, 122), whole[122:]...)
+	b.write("h.tif", headless)
+	require.NoError(t, os.Chtimes(b.path("h.tif"), at, at))
+	b.expect(0)
+	file, err := os.OpenFile(b.path("h.tif"), os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteAt(whole[:122], 0)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	require.NoError(t, os.Chtimes(b.path("h.tif"), at, at))
+	got := b.expect(1)
+	require.NoError(t, got[0].err)
+	require.Equal(t, byte(3), got[0].fill)
+}
