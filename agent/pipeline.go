@@ -71,7 +71,9 @@ func (p *pipeline) Run(ctx context.Context, arrivals <-chan stream.Arrival) {
 	go func() {
 		defer close(analysed)
 		for j := range decoded {
-			analysed <- p.analyse(ctx, j)
+			j = p.analyse(ctx, j)
+			j.arrival.Pass()
+			analysed <- j
 		}
 	}()
 	for j := range analysed {
@@ -116,6 +118,10 @@ func (p *pipeline) finish(ctx context.Context, j job) {
 		defer j.frame.Release()
 	}
 	if ctx.Err() != nil {
+		return
+	}
+	if errors.Is(j.err, stream.ErrAway) { // its source brings it again
+		j.arrival.Settle(stream.Outcome{State: stream.StateAccepted})
 		return
 	}
 	c := reporting.Completion{FrameID: j.arrival.FrameID, State: string(stream.StateProcessed)}

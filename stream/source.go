@@ -90,6 +90,16 @@ type Arrival struct {
 	Open func(ctx context.Context) (*Frame, error)
 	// Settle is called once for each time the arrival is brought, after the outcome is committed. Never nil.
 	Settle func(Outcome)
+	// Passed is called when the frame has left the stage that takes longest: a source that keeps only its newest
+	// frame waiting hands over the next one then. nil: nobody asks.
+	Passed func()
+}
+
+// Pass calls Passed, if there is one.
+func (a Arrival) Pass() {
+	if a.Passed != nil {
+		a.Passed()
+	}
 }
 
 // Source delivers arrivals until its context ends. Run closes nothing; a full channel is back-pressure.
