@@ -2,16 +2,15 @@
 
 python3 candidates.py AIMSD MODEL.onnx OUT DATA...
 
-Runs `aimsd candidates` over the sets of every DATA/segmentation (but those that prep.py leaves out too),
-and writes OUT/train.jsonl, and OUT/val.jsonl of what split.csv calls `val`.
+Runs `aimsd candidates` over the images of every DATA (pairs.py says which), and writes OUT/train.jsonl,
+and OUT/val.jsonl of those of the split `val`.
 """
 
 import argparse
-import csv
 import pathlib
 import subprocess
 
-from prep import EXCLUDED_SETS
+import pairs
 
 
 def main():
@@ -19,22 +18,19 @@ def main():
     parser.add_argument("aimsd", help="the program")
     parser.add_argument("model", help="network, .onnx")
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("data", type=pathlib.Path, nargs="+", help="folders with segmentation/")
+    parser.add_argument("data", type=pathlib.Path, nargs="+", help="folders of labelled images")
     args = parser.parse_args()
 
     lines = {"train": [], "val": []}
-    for root in (data / "segmentation" for data in args.data):
+    for data in args.data:
         images = {}
-        with open(root / "split.csv", newline="") as rows:
-            for row in csv.DictReader(rows):
-                if row["dataset"] not in EXCLUDED_SETS:
-                    path = root / row["dataset"] / "img" / f"{row['name']}.png"
-                    images.setdefault((row["split"], row["dataset"]), []).append(path)
+        for pair in pairs.find(data):
+            images.setdefault((pair.split, pair.labels.parent), []).append(pair.image)
         part = args.out / "part.jsonl"
-        for (split, dataset), paths in images.items():
+        for (split, labels), paths in images.items():
             subprocess.run(
                 [args.aimsd, "candidates", "-o", part, "--model", args.model]
-                + ["--truth", root / dataset / "lab", *paths],
+                + ["--truth", labels, *paths],
                 check=True,
             )
             lines[split].append(part.read_text())

@@ -2,14 +2,12 @@
 
 python3 prep.py DATA NPZDIR
 
-DATA holds segmentation/<set>/img/NAME.png (8-bit grey), segmentation/<set>/lab/NAME.png (16-bit,
-0 = background, 1..N = object), index.csv (dataset,name,...) and split.csv (dataset,name,split).
-Each image becomes NPZDIR/<split>_<set>_<name>.npz with im uint8 [h, w], lab uint16 [h, w] and
-fl float16 [2, h, w], the unit flow (dy, dx) toward each object's centre.
+DATA is a folder of labelled images; pairs.py says which. Each image becomes
+NPZDIR/<split>_<set>_<name>.npz with im uint8 [h, w], lab uint16 [h, w] and fl float16 [2, h, w], the
+unit flow (dy, dx) toward each object's centre.
 """
 
 import argparse
-import csv
 import pathlib
 import sys
 
@@ -17,9 +15,10 @@ import cv2
 import numpy as np
 
 import native
+import pairs
 
-# Challenge terms that allow research only: shipped weights must not learn from it.
-EXCLUDED_SETS = ("isbi2012_cells",)
+# Labels are kept as 16-bit numbers.
+MOST_OBJECTS = 65535
 
 
 def flows(labels):
@@ -46,44 +45,43 @@ def relabel(labels):
     return (inverse if ids[0] == 0 else inverse + 1).astype(np.int32)
 
 
-def read_png(path, flags):
+def read(path, flags):
     image = cv2.imread(str(path), flags)
     if image is None:
-        sys.exit(
-            f"prep: {path} is missing or no image; DATA must hold the folders that index.csv names"
-        )
+        sys.exit(f"prep: {path} is missing or no image")
     return image
 
 
-def rows(path):
-    with open(path, newline="") as f:
-        return list(csv.DictReader(f))
+def read_pair(pair):
+    """Image uint8 and labels int32 1..n of PAIR, of one size."""
+    image = read(pair.image, cv2.IMREAD_GRAYSCALE)
+    labels = read(pair.labels, cv2.IMREAD_UNCHANGED)
+    if labels.shape != image.shape:
+        sys.exit(f"prep: {pair.labels} is {labels.shape} px but its image is {image.shape}: one channel, one size")
+    labels = relabel(labels)
+    if labels.max() > MOST_OBJECTS:
+        sys.exit(f"prep: {pair.labels} has {labels.max()} objects, at most {MOST_OBJECTS} are possible")
+    return image, labels
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=pathlib.Path, help="folder with segmentation/")
+    parser.add_argument("data", type=pathlib.Path, help="folder of labelled images")
     parser.add_argument("npz", type=pathlib.Path, help="output folder")
     parser.add_argument(
         "--exclude",
         nargs="*",
-        default=list(EXCLUDED_SETS),
+        default=list(pairs.EXCLUDED_SETS),
         metavar="SET",
-        help=f"sets to leave out (default: {' '.join(EXCLUDED_SETS)})",
+        help=f"sets to leave out (default: {' '.join(pairs.EXCLUDED_SETS)})",
     )
     args = parser.parse_args()
 
-    root = args.data / "segmentation"
     args.npz.mkdir(parents=True, exist_ok=True)
-    split = {(r["dataset"], r["name"]): r["split"] for r in rows(root / "split.csv")}
-    for r in rows(root / "index.csv"):
-        dataset, name = r["dataset"], r["name"]
-        if dataset in args.exclude:
-            continue
-        image = read_png(root / dataset / "img" / f"{name}.png", cv2.IMREAD_GRAYSCALE)
-        labels = relabel(read_png(root / dataset / "lab" / f"{name}.png", cv2.IMREAD_UNCHANGED))
+    for pair in pairs.find(args.data, args.exclude):
+        image, labels = read_pair(pair)
         np.savez(
-            args.npz / f"{split[dataset, name]}_{dataset}_{name}.npz",
+            args.npz / f"{pair.split}_{pair.dataset}_{pair.name}.npz",
             im=image,
             lab=labels.astype(np.uint16),
             fl=np.stack(flows(labels)).astype(np.float16),

@@ -47,6 +47,7 @@ KINDS = {
     "blank": synth_empty.blank,
 }
 WITHOUT_OBJECTS = ("empty", "blank")
+MIXED = [kind for kind in KINDS if kind != "blank"]  # what is made when no kind is named
 SIDES_PX = (512, 768)
 LEAST_PX = 12  # a smaller part is no object,
 LEAST_SHARE = 0.05  # nor is one below this share of the object's largest part
@@ -147,7 +148,7 @@ def main():
     parser.add_argument("out", type=pathlib.Path, nargs="?", help="output folder")
     parser.add_argument("n", type=int, nargs="?", help="number of images")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS, metavar="KIND")
+    parser.add_argument("--kinds", nargs="+", default=MIXED, choices=KINDS, metavar="KIND")
     parser.add_argument("--split", choices=STREAMS, default="train")
     parser.add_argument("--check", action="store_true", help="test the generator and stop")
     args = parser.parse_args()
