@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -21,6 +22,7 @@ type Analyser struct {
 	ConfigHash string
 	Version    string
 	session    *infer.Session
+	scorer     [sha256.Size]byte // sum of the scorer's file
 }
 
 // Analysis is a frame with its objects.
@@ -31,6 +33,7 @@ type Analysis struct {
 	Result  *reporting.Result
 
 	TextBoxes []metrics.Rect // where the scale bar's label stands
+	NoOverlay bool           // its picture is not written
 }
 
 // OpenAnalyser loads the network and runs it once, so that the first frame is as fast as the others.
@@ -57,7 +60,7 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 			Name: model.Name, Version: model.Version, SHA256: session.Network.SHA256, Precision: session.Network.Precision, Provider: session.Provider,
 		},
 		Version: version(),
-		session: session,
+		session: session, scorer: sha256.Sum256(model.Scorer),
 	}
 	if err := a.warm(ctx); err != nil {
 		_ = session.Close()

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -240,7 +239,7 @@ func checkListener(name, address string, open func() (io.Closer, error)) finding
 	}
 	l, err := open()
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case addressInUse(err):
 		return note(name, "%s is in use: by the running daemon? If not, choose another port", address)
 	case err != nil:
 		return fault(name, "%v", err)

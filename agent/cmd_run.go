@@ -1,12 +1,11 @@
 package agent
 
 import (
-	"fmt"
+	"context"
 	"os"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
 
 func newRunCommand() *cobra.Command {
@@ -15,7 +14,9 @@ func newRunCommand() *cobra.Command {
 		Use:   "run -c FILE",
 		Short: "Run the daemon",
 		Long: `Watch folders, take gRPC frame streams, analyse every frame, publish over MQTT and write a
-report for every run, until SIGTERM or Ctrl-C. Frames that were taken are finished first.
+report for every run, until SIGTERM or Ctrl-C. Frames that were taken are finished first. A changed
+configuration or model is taken up between two frames (SIGHUP does it at once); when it is wrong, the
+old one goes on.
 
   http://127.0.0.1:7480/healthz   is it alive
   http://127.0.0.1:7480/readyz    is it ready, else what is wrong
@@ -27,17 +28,36 @@ report for every run, until SIGTERM or Ctrl-C. Frames that were taken are finish
 			if err != nil {
 				return err
 			}
-			log, err := newLogger(cfg.Log)
-			if err != nil {
-				return usageError{err}
-			}
-			defer log.Sync() //nolint:errcheck // stderr cannot be synced
-			d := &Daemon{Config: cfg, Log: log}
-			return d.Run(c.Context())
+			return serve(c.Context(), defaultService, func(ctx context.Context, n *notifier, asked <-chan struct{}) error {
+				return runDaemon(ctx, config, cfg, n, asked)
+			})
 		},
 	}
 	c.Flags().StringVarP(&config, "config", "c", "", "configuration file (configs/aimsd.yaml explains every key)")
 	return c
+}
+
+// runDaemon runs the daemon until ctx ends; asked has it take up its configuration again.
+func runDaemon(ctx context.Context, path string, cfg Config, n *notifier, asked <-chan struct{}) error {
+	log, err := newLogger(cfg.Log)
+	if err != nil {
+		return usageError{err}
+	}
+	defer log.Close() //nolint:errcheck // nobody is left to tell
+	if cfg.Priority == PriorityBelowNormal {
+		if err := lowerPriority(); err != nil {
+			log.Warn("the instrument's own programs are not put first", zap.Error(err))
+		}
+	}
+	d := &Daemon{
+		Config: cfg, Log: log.Logger, Notify: n, Reload: asked, ConfigPath: path, SetLevel: log.setLevel,
+		Load: func() (Config, error) { return LoadConfig(path, os.Environ()) },
+	}
+	if err := d.Run(ctx); err != nil {
+		log.Error("the daemon ended", zap.Error(oneLine(err))) // where nobody sees stderr
+		return err
+	}
+	return nil
 }
 
 func loadConfig(path string) (Config, error) {
@@ -49,20 +69,4 @@ func loadConfig(path string) (Config, error) {
 		return Config{}, usageError{err}
 	}
 	return cfg, nil
-}
-
-// newLogger logs to stderr: JSON for machines or lines for people.
-func newLogger(c LogConfig) (*zap.Logger, error) {
-	level, err := zapcore.ParseLevel(c.Level)
-	if err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
-	}
-	encoder := zap.NewProductionEncoderConfig()
-	encoder.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	enc := zapcore.NewJSONEncoder(encoder)
-	if c.Format == "console" {
-		encoder.EncodeLevel = zapcore.CapitalLevelEncoder
-		enc = zapcore.NewConsoleEncoder(encoder)
-	}
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(os.Stderr), level)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,18 +24,31 @@ type Daemon struct {
 	Log     *zap.Logger
 	OnFrame func(FrameDone)         // may be nil; called after each commit
 	OnReady func(grpc, http string) // may be nil; called once, with the addresses listened on
+	Notify  *notifier               // nil: no service manager listens
 
+	// What a changed configuration is taken up with; Config is what the daemon starts with.
+	Load       func() (Config, error) // reads it; nil: it never changes
+	ConfigPath string                 // its file, watched; "": there is none
+	Reload     <-chan struct{}        // asks for it; may be nil
+	SetLevel   func(string)           // of the log; may be nil
+
+	storage
 	store     *reporting.Store
-	analyser  *Analyser
+	live      atomic.Pointer[settings]
+	seen      fileStates // of the configuration and the model
+	starts    *starts
+	settled   sync.Once // starts ended well
+	concerns  concerns
 	builder   reporting.Builder
 	runs      *runs
 	alerts    *alerts
+	evidence  *evidence // nil: none is made
 	stats     *stats
 	publisher *reporting.Publisher // nil without a broker
 	push      *stream.PushServer
 	grpc      *stream.GRPCListener // nil when switched off
 	http      *healthServer        // nil when switched off
-	folders   []*stream.Folder
+	sources   *sourceSet
 	pipeline  *pipeline
 }
 
@@ -45,6 +59,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		if errors.Is(err, ctx.Err()) { // nothing was taken yet
 			d.Log.Info("stopped while starting")
 			err = nil
+			d.settle(time.Now())
 		}
 		return errors.Join(err, d.close())
 	}
@@ -60,12 +75,19 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.http != nil {
 		out.Go(func() error { return d.http.Run(outCtx) })
 	}
+	out.Go(func() error { d.watchStorage(outCtx); return nil })
+	if d.evidence != nil {
+		out.Go(func() error { d.evidence.Run(outCtx); return nil })
+	}
 	arrivals := make(chan stream.Arrival)
 	g.Go(func() error { return d.take(gctx, arrivals) })
 	if d.grpc != nil {
 		g.Go(func() error { return d.grpc.Run(gctx) })
 	}
 	g.Go(func() error { d.tend(gctx, start); return nil })
+	g.Go(func() error { d.keepHouse(gctx); return nil })
+	g.Go(func() error { d.mind(gctx, start); return nil })
+	g.Go(func() error { d.watchReload(gctx); return nil })
 	worked := make(chan struct{})
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -74,6 +96,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		d.pipeline.Run(workCtx, arrivals)
 	}()
 	<-gctx.Done()
+	d.Notify.Stopping()
 	d.Log.Info("stopping", zap.Float64("drain_at_most_s", drainTime.Seconds()))
 	timer := time.AfterFunc(drainTime, stopWork)
 	defer timer.Stop()
@@ -82,6 +105,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	d.runs.closeAll(outCtx)
 	stopOut()
 	err = errors.Join(err, out.Wait())
+	if err == nil {
+		d.settle(time.Now())
+	}
 	d.Log.Info("stopped", zap.Error(err))
 	return err
 }
@@ -90,22 +116,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 func (d *Daemon) take(ctx context.Context, arrivals chan<- stream.Arrival) error {
 	defer close(arrivals)
 	g, gctx := errgroup.WithContext(ctx)
-	for i, f := range d.folders {
-		into := arrivals
-		if d.Config.Sources[i].Policy == "latest" {
-			newest := make(chan stream.Arrival)
-			into = newest
-			g.Go(func() error {
-				latest(newest, arrivals, func(a stream.Arrival) {
-					d.pipeline.drop(context.WithoutCancel(ctx), a, "a newer frame came first")
-				})
-				return nil
-			})
-			g.Go(func() error { defer close(newest); return f.Run(gctx, newest) })
-			continue
-		}
-		g.Go(func() error { return f.Run(gctx, into) })
-	}
+	g.Go(func() error { return d.sources.Run(gctx, d.Config.Sources, arrivals) })
 	g.Go(func() error { return d.push.Run(gctx, arrivals) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("source: %w", err)
@@ -113,61 +124,16 @@ func (d *Daemon) take(ctx context.Context, arrivals chan<- stream.Arrival) error
 	return nil
 }
 
-// tend closes idle runs, keeps the gRPC health current and announces that the daemon is ready.
-func (d *Daemon) tend(ctx context.Context, start time.Time) {
-	const period = 500 * time.Millisecond
-	ticker := time.NewTicker(period)
-	defer ticker.Stop()
-	var once sync.Once
-	announce := func() {
-		grpcAddr, httpAddr := "off", "off"
-		if d.grpc != nil {
-			grpcAddr = d.grpc.Addr().String()
-		}
-		if d.http != nil {
-			httpAddr = d.http.Addr()
-		}
-		if d.publisher != nil {
-			d.publisher.SetOnline()
-		}
-		d.Log.Info("ready", zap.String("version", version()), zap.String("grpc", grpcAddr), zap.String("http", httpAddr),
-			zap.String("provider", d.analyser.Model.Provider), zap.Float64("after_ms", ms(time.Since(start))))
-		if d.OnReady != nil {
-			d.OnReady(grpcAddr, httpAddr)
-		}
-	}
-	for n := 0; ; n++ {
-		state := readyState(d.parts())
-		if d.grpc != nil {
-			d.grpc.SetServing("", state.Ready)
-			d.grpc.SetServing("aims.v1.FrameService", d.push.Ready() == nil)
-			for _, f := range d.folders {
-				d.grpc.SetServing(f.Name(), f.Ready() == nil)
-			}
-		}
-		if state.Ready {
-			once.Do(announce)
-		}
-		if n%4 == 0 {
-			d.runs.expire(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
 // parts are what readiness depends on.
 func (d *Daemon) parts() []part {
 	parts := []part{{Name: "stream", Ready: d.push.Ready}}
-	for _, f := range d.folders {
+	for _, f := range d.sources.folders() {
 		parts = append(parts, part{Name: "source " + f.Name(), Ready: f.Ready})
 	}
 	if d.publisher != nil {
 		parts = append(parts, part{Name: "mqtt", Degrades: true, Ready: d.publisher.Ready})
 	}
+	parts = append(append(parts, d.disk.parts()...), d.concerns.parts()...)
 	for name, err := range d.stats.current() {
 		parts = append(parts, part{Name: name, Ready: func() error { return err }})
 	}
@@ -176,9 +142,10 @@ func (d *Daemon) parts() []part {
 
 // describe fills in what the daemon knows of a run's batch.
 func (d *Daemon) describe(b *reporting.Batch) {
-	b.Site, b.Instrument, b.Version = d.Config.Site, d.Config.Instrument, version()
-	b.ConfigHash, b.Model, b.Mode = d.analyser.ConfigHash, d.analyser.Model, ModeParticles
-	for _, s := range d.Config.Sources {
+	now := d.live.Load()
+	b.Site, b.Instrument, b.Version = now.Config.Site, now.Config.Instrument, version()
+	b.ConfigHash, b.Model, b.Mode = now.Analyser.ConfigHash, now.Analyser.Model, ModeParticles
+	for _, s := range now.Config.Sources {
 		if s.Name == b.Run.Source {
 			b.Mode = s.Mode
 		}
@@ -191,11 +158,9 @@ func (d *Daemon) close() error {
 	if d.grpc != nil {
 		_ = d.grpc.Close()
 	}
-	if d.analyser != nil {
-		errs = append(errs, d.analyser.Close())
+	if now := d.live.Load(); now != nil {
+		errs = append(errs, now.Analyser.Close())
 	}
-	if d.store != nil {
-		errs = append(errs, d.store.Close())
-	}
+	errs = append(errs, d.closeStorage(context.Background()))
 	return errors.Join(errs...)
 }

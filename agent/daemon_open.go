@@ -28,17 +28,23 @@ func (d *Daemon) open(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if d.store, err = reporting.OpenStore(ctx, reporting.StoreOptions{Dir: c.DataDir, Log: d.Log.Named("store")}); err != nil {
-		return usageError{fmt.Errorf("data_dir: %w", err)}
-	}
-	if d.analyser, err = OpenAnalyser(ctx, c.Infer); err != nil {
+	if err := d.openStorage(ctx); err != nil {
 		return err
 	}
-	d.analyser.ConfigHash = c.Hash()
-	if c.Scale.FixedNmPerPx != nil {
-		d.analyser.Scale.FixedNmPerPx = *c.Scale.FixedNmPerPx
+	if err := d.slow(ctx); err != nil {
+		return err
 	}
+	d.seen = fileStates{}
+	d.seen.look(d.ConfigPath)
+	d.seen.reread(d.ConfigPath, c.Infer.Model)
+	analyser, err := openTested(ctx, c.Infer)
+	if err != nil {
+		return err
+	}
+	analyser.configure(c)
+	d.live.Store(&settings{*c, analyser})
 	d.stats = newStats(d.store)
+	d.stats.registry.MustRegister(storageCollector{d.disk, d.retention})
 	d.runs = &runs{
 		Store: d.store, Dir: c.DataDir, Builder: d.builder, IdleTimeout: c.Run.IdleTimeout,
 		EncodeLabels: tiff.EncodeLabels, Log: d.Log.Named("runs"), Now: time.Now, Describe: d.describe,
@@ -52,78 +58,43 @@ func (d *Daemon) open(ctx context.Context) error {
 	if err := d.openOutlets(topics); err != nil {
 		return err
 	}
-	if err := d.openSources(); err != nil {
+	if err := d.openSources(ctx); err != nil {
 		return err
 	}
 	if err := d.openListeners(ctx); err != nil {
 		return err
 	}
 	d.pipeline = &pipeline{
-		Analyser: d.analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
-		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.OnFrame, Modes: map[string]string{},
-	}
-	for _, s := range c.Sources {
-		d.pipeline.Modes[s.Name] = s.Mode
+		Analyser: analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
+		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(),
+		Suspects: d.suspects, Evidence: d.evidence, NoOverlay: d.disk.short,
 	}
 	return d.endVanished(ctx)
 }
 
-func (d *Daemon) openAlerts(ctx context.Context, set *rules.Set) error {
-	stored, err := d.store.ActiveAlerts(ctx)
-	if err != nil {
-		return err
-	}
-	d.alerts = &alerts{Rules: set, Builder: d.builder, ModelHash: d.analyser.Model.SHA256, Log: d.Log.Named("alerts")}
-	changes := d.alerts.restore(stored, allRules(d.Config.Rules), time.Now())
-	for _, ch := range changes {
-		if err := d.store.Enqueue(ctx, ch.messages...); err != nil {
-			return err
-		}
-	}
-	d.alerts.committed(changes)
-	return nil
-}
-
-func (d *Daemon) openOutlets(topics reporting.Topics) error {
-	m := d.Config.MQTT
-	if m.URL == "" {
-		return nil
-	}
-	d.publisher = &reporting.Publisher{
-		URL: m.URL, Username: m.Username, PasswordFile: m.PasswordFile, Topics: topics, Store: d.store,
-		TLS: reporting.TLSFiles{CAFile: m.TLS.CAFile, CertFile: m.TLS.CertFile, KeyFile: m.TLS.KeyFile},
-		Log: d.Log.Named("mqtt"),
-		OnAck: func(ctx context.Context, ack reporting.Ack) error {
-			state, err := d.store.RecordAck(ctx, d.builder, ack)
-			if err == nil {
-				d.alerts.acked(state)
+func (d *Daemon) openSources(ctx context.Context) error {
+	j := journal{d.store, d.runs, d.disk, d.stats}
+	guard := guardedDecoder{d.Log.Named("source")}
+	d.sources = &sourceSet{
+		Log: d.Log.Named("source"),
+		Make: func(s SourceConfig) *stream.Folder {
+			return &stream.Folder{
+				SourceName: s.Name, Path: s.Path, Recursive: s.Recursive, Backlog: s.Backlog, Watch: s.Watch,
+				Settle: s.Settle, GiveUp: s.GiveUp, PollInterval: s.Poll, Exclude: []string{d.Config.DataDir},
+				SidecarWait: s.Sidecar, Sidecars: &decode.Sidecars{Panel: hasPanel},
+				Journal: j, IsImage: decode.IsImage,
+				Decode: new(decode.Decoder).Frame, Frames: guard.frames(decode.Frames), Complete: guard.complete(decode.Complete),
+				Log: d.Log.Named("source." + s.Name),
 			}
-			return err
 		},
-	}
-	if err := d.publisher.Validate(); err != nil {
-		return usageError{fmt.Errorf("mqtt: %w", err)}
-	}
-	var sources []string
-	for _, s := range d.Config.Sources {
-		sources = append(sources, s.Name)
-	}
-	d.publisher.SetMeta(reporting.MetaMessage{
-		Version: version(), Sources: sources, Model: d.analyser.Model, Schemas: reporting.Schemas(),
-	})
-	return nil
-}
-
-func (d *Daemon) openSources() error {
-	j := journal{d.store, d.runs}
-	for _, s := range d.Config.Sources {
-		d.folders = append(d.folders, &stream.Folder{
-			SourceName: s.Name, Path: s.Path, Recursive: s.Recursive, Backlog: s.Backlog, Watch: s.Watch,
-			Settle: s.Settle, GiveUp: s.GiveUp, PollInterval: s.Poll, Exclude: []string{d.Config.DataDir},
-			SidecarWait: s.Sidecar, Sidecars: &decode.Sidecars{Panel: hasPanel},
-			Journal: j, Decode: new(decode.Decoder).Frame, Frames: decode.Frames, Complete: decode.Complete, IsImage: decode.IsImage,
-			Log: d.Log.Named("source." + s.Name),
-		})
+		Drop: func(a stream.Arrival) {
+			d.pipeline.drop(context.WithoutCancel(ctx), a, "a newer frame came first")
+		},
+		Absent: func(name string) {
+			if d.grpc != nil {
+				d.grpc.SetServing(name, false)
+			}
+		},
 	}
 	d.push = &stream.PushServer{
 		Journal: j, MaxBytesInFlight: int64(d.Config.GRPC.MaxInFlightMB) << 20, Log: d.Log.Named("grpc"),

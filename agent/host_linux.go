@@ -1,6 +1,17 @@
 package agent
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// niceness of a daemon below normal priority, as in the systemd unit.
+const niceness = 5
 
 // clockSynced reports whether the kernel's clock follows a reference.
 func clockSynced() (synced, known bool) {
@@ -18,4 +29,30 @@ func diskFree(dir string) (uint64, error) {
 		return 0, err
 	}
 	return s.Bavail * uint64(s.Bsize), nil
+}
+
+// addressInUse reports whether an address cannot be listened on because another program does.
+func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// lowerPriority puts the instrument's own programs first. Linux keeps a niceness for each thread; those to
+// come take that of the thread that starts them. One that is higher already is left alone.
+func lowerPriority() error {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return fmt.Errorf("lower the priority: %w", err)
+	}
+	for _, task := range tasks {
+		id, err := strconv.Atoi(task.Name())
+		if err != nil {
+			continue
+		}
+		kernel, err := unix.Getpriority(unix.PRIO_PROCESS, id) // 20 - niceness
+		if err != nil || 20-kernel >= niceness {
+			continue
+		}
+		if err := unix.Setpriority(unix.PRIO_PROCESS, id, niceness); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("lower the priority: %w", err)
+		}
+	}
+	return nil
 }

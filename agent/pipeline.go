@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,8 +33,22 @@ type pipeline struct {
 	Stats    *stats
 	OnFrame  func(FrameDone) // may be nil
 	Backoff  time.Duration   // before a failed write is tried again; 0: 1 s
+	Suspects *suspects       // nil: none
+	Evidence *evidence       // nil: none
+	// NoOverlay reports whether room on the disk is too short for pictures; nil: never.
+	NoOverlay func() bool
 
+	lane    lane
 	between sync.RWMutex // read-held for a frame from its analysis to its commit; see exchange
+	busy    atomic.Int64 // when the frame in analysis came there, Unix nanoseconds; 0: none is
+}
+
+// busySince is when the frame in analysis came there; zero: none is.
+func (p *pipeline) busySince() time.Time {
+	if at := p.busy.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }
 
 // exchange runs change between two frames: after the commit of those in analysis, before the next one's.
@@ -65,7 +81,10 @@ func (p *pipeline) Run(ctx context.Context, arrivals <-chan stream.Arrival) {
 	go func() {
 		defer close(decoded)
 		for a := range arrivals {
-			decoded <- p.decode(ctx, a)
+			attempts, suspect := p.Suspects.of(a.FrameID)
+			p.lane.enter(suspect)
+			decoded <- p.decode(ctx, a, attempts)
+			p.lane.passed(suspect)
 		}
 	}()
 	go func() {
@@ -81,12 +100,21 @@ func (p *pipeline) Run(ctx context.Context, arrivals <-chan stream.Arrival) {
 	}
 }
 
-func (p *pipeline) decode(ctx context.Context, a stream.Arrival) job {
+func (p *pipeline) decode(ctx context.Context, a stream.Arrival, earlier reporting.Attempts) job {
 	start := time.Now()
 	j := job{arrival: a}
-	if j.frame, j.err = a.Open(ctx); j.err == nil {
-		j.err = decode.Validate(j.frame)
+	if j.err = verdict(earlier); j.err != nil || ctx.Err() != nil {
+		return j
 	}
+	if err := p.retry(ctx, "journal", func() error { return p.Store.Begin(ctx, a.FrameID) }); err != nil && ctx.Err() == nil {
+		p.Log.Warn("an attempt is not noted", zap.String("frame_id", a.FrameID), zap.Error(err))
+	}
+	j.err = guarded(p.Log, "decoding", a.Name, func() (err error) {
+		if j.frame, err = a.Open(ctx); err == nil {
+			err = decode.Validate(j.frame)
+		}
+		return err
+	})
 	if j.err == nil {
 		j.frame.Source, j.frame.RunID, j.frame.Seq = a.Source, a.RunID, a.Admission.Seq
 		if j.frame.ReceivedAt.IsZero() {
@@ -99,6 +127,8 @@ func (p *pipeline) decode(ctx context.Context, a stream.Arrival) job {
 
 func (p *pipeline) analyse(ctx context.Context, j job) job {
 	p.between.RLock() // finish unlocks it
+	p.busy.Store(time.Now().UnixNano())
+	defer p.busy.Store(0)
 	if j.err != nil || ctx.Err() != nil {
 		return j
 	}
@@ -106,13 +136,17 @@ func (p *pipeline) analyse(ctx context.Context, j job) job {
 	if mode == "" {
 		mode = ModeParticles
 	}
-	j.analysis, j.err = p.Analyser.Analyse(ctx, j.frame, mode)
+	j.err = guarded(p.Log, "analysis", j.arrival.Name, func() (err error) {
+		j.analysis, err = p.Analyser.Analyse(ctx, j.frame, mode)
+		return err
+	})
 	return j
 }
 
 // finish writes the frame's folder and commits its end. A frame interrupted by ctx stays accepted in the
 // journal and is taken up again at the next start.
 func (p *pipeline) finish(ctx context.Context, j job) {
+	defer p.lane.leave()
 	defer p.between.RUnlock()
 	if j.frame != nil {
 		defer j.frame.Release()
@@ -128,10 +162,7 @@ func (p *pipeline) finish(ctx context.Context, j job) {
 	err := j.err
 	if err == nil {
 		j.analysis.Result.FrameID = j.arrival.FrameID
-		err = p.retry(ctx, "frame folder", func() error {
-			c.Folder, err = p.write(ctx, j)
-			return err
-		})
+		err = p.retry(ctx, "frame folder", func() error { return p.write(ctx, j, &c) })
 	}
 	if ctx.Err() != nil {
 		return
@@ -144,19 +175,27 @@ func (p *pipeline) finish(ctx context.Context, j job) {
 	} else {
 		c.Result, c.Sizes = j.analysis.Result, j.analysis.sizes()
 	}
-	p.commit(ctx, j.arrival, c)
+	if rec, raised, ok := p.commit(ctx, j.arrival, c); ok && c.Result != nil {
+		p.Evidence.frame(rec, j.frame, raised)
+	}
 }
 
-func (p *pipeline) write(ctx context.Context, j job) (string, error) {
+// write puts the frame's folder on the disk and notes it in c.
+func (p *pipeline) write(ctx context.Context, j job, c *reporting.Completion) error {
 	out, err := p.Runs.folder(j.arrival.RunID)
 	if err != nil {
-		return "", err
+		return err
 	}
 	id := stream.PageID(j.arrival.Path, j.arrival.Page)
 	if id == "" { // streamed frames may have equal names, never equal keys
 		id = j.arrival.Source + "/" + j.arrival.Key
 	}
-	return writeAnalysis(ctx, out, id, j.analysis, j.decode)
+	j.analysis.NoOverlay = p.NoOverlay != nil && p.NoOverlay()
+	if c.Folder, err = writeAnalysis(ctx, out, id, j.analysis, j.decode); err != nil {
+		return err
+	}
+	c.Files, err = reporting.FolderFiles(filepath.Join(out.Dir, c.Folder))
+	return err
 }
 
 // drop ends a frame that a newer one has overtaken.
@@ -164,10 +203,11 @@ func (p *pipeline) drop(ctx context.Context, a stream.Arrival, reason string) {
 	p.commit(ctx, a, reporting.Completion{FrameID: a.FrameID, State: string(stream.StateDropped), Reason: reason})
 }
 
-// commit ends a frame in one transaction with its messages, then tells the source.
-func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Completion) {
+// commit ends a frame in one transaction with its messages, then tells the source. It returns the frame's row
+// and the alerts that it raised; ok is false when it could not be committed.
+func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Completion) (rec reporting.FrameRecord, raised []reporting.AlertState, ok bool) {
 	now := p.Now().UTC()
-	rec := reporting.FrameRecord{
+	rec = reporting.FrameRecord{
 		ID: a.FrameID, RunID: a.RunID, Source: a.Source, Key: a.Key, Path: a.Path, Name: a.Name, Seq: a.Admission.Seq,
 		Size: a.Size, SHA256: c.SHA256, State: c.State, Reason: c.Reason, Folder: c.Folder, DoneAt: now,
 	}
@@ -179,23 +219,27 @@ func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Com
 	} else {
 		c.Summary, c.Messages = msg.Payload, append(c.Messages, msg)
 	}
-	var changed []alertChange
-	if c.Result != nil {
-		changed = p.Alerts.evaluate(rec, c.Result)
-		for _, ch := range changed {
-			c.Alerts, c.Messages = append(c.Alerts, ch.state), append(c.Messages, ch.messages...)
+	err = p.retry(ctx, "commit", func() (err error) {
+		if c.Result == nil {
+			return p.Store.Commit(ctx, c)
 		}
-	}
-	err = p.retry(ctx, "commit", func() error { return p.Store.Commit(ctx, c) })
+		raised, err = p.Alerts.evaluate(ctx, rec, c.Result, func(states []reporting.AlertState, messages []reporting.Message) error {
+			all := c
+			all.Alerts, all.Messages = states, append(slices.Clip(c.Messages), messages...)
+			return p.Store.Commit(ctx, all)
+		})
+		return err
+	})
 	if err != nil && !errors.Is(err, reporting.ErrAlreadyFinal) {
 		p.Log.Error("frame not committed; it is taken up again at the next start",
 			zap.String("frame_id", a.FrameID), zap.String("path", a.Path), zap.Error(err))
-		return
+		return rec, nil, false
 	}
-	p.Alerts.committed(changed)
+	p.Suspects.clear(a.FrameID)
 	a.Settle(stream.Outcome{State: stream.State(c.State), Reason: c.Reason, Result: c.Summary})
 	p.Runs.done(ctx, a.RunID, a.EndOfRun)
 	p.observe(rec, c, a, now)
+	return rec, raised, true
 }
 
 // observe logs the frame in one line and counts it.
@@ -237,7 +281,7 @@ func (p *pipeline) retry(ctx context.Context, what string, write func() error) e
 	}
 	for {
 		err := write()
-		if err == nil || !passing(err) {
+		if err == nil || !reporting.DiskFault(err) {
 			p.Stats.fault(what, nil)
 			return err
 		}
@@ -248,16 +292,6 @@ func (p *pipeline) retry(ctx context.Context, what string, write func() error) e
 			return fmt.Errorf("%w (%w)", ctx.Err(), err)
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, 30*time.Second)
+		wait = min(2*wait, 5*time.Second)
 	}
-}
-
-// passing reports whether an error is the disk's state rather than the frame's fault.
-func passing(err error) bool {
-	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,4 +1,5 @@
-// Package configs holds the annotated sample configuration, which is the documentation of every option.
+// Package configs holds the annotated sample configuration, which is the documentation of every option, and the
+// service's unit.
 package configs
 
 import _ "embed"
@@ -7,3 +8,8 @@ import _ "embed"
 //
 //go:embed aimsd.yaml
 var Sample []byte
+
+// Unit is configs/aimsd.service, the systemd unit from which `aimsd service install` makes that of a machine.
+//
+//go:embed aimsd.service
+var Unit []byte

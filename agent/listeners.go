@@ -1,0 +1,33 @@
+package agent
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// protection reads what protects a listener: its certificate and its token, either or both of which may be
+// missing. key names the listener in errors.
+func protection(key string, c ServerTLS, tokenFile string) (*tls.Config, string, error) {
+	var config *tls.Config
+	if c.CertFile != "" || c.KeyFile != "" {
+		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s.tls: %w; give a certificate and its key as PEM files that aimsd's user can read", key, err)
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	if tokenFile == "" {
+		return config, "", nil
+	}
+	data, err := os.ReadFile(tokenFile)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s.token_file: %w; correct the path, or let aimsd's user read it", key, err)
+	}
+	token := strings.TrimSpace(string(data))
+	if token == "" { // it would mean that none is asked for
+		return nil, "", fmt.Errorf("%s.token_file: %s is empty; write a token, such as that of: openssl rand -hex 32", key, tokenFile)
+	}
+	return config, token, nil
+}

@@ -1,0 +1,192 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uni-aims/aimsd/infer/models"
+	"github.com/uni-aims/aimsd/metrics/rules"
+)
+
+// The alert of a configuration or model that could not be taken up.
+const (
+	codeReloadFailed = "RELOAD_FAILED"
+	keyConfig        = "config"
+)
+
+// settings are what the results of a frame depend on. They are exchanged whole, between two frames.
+type settings struct {
+	Config   Config
+	Analyser *Analyser
+}
+
+// modes are the sources' modes.
+func (c *Config) modes() map[string]string {
+	modes := map[string]string{}
+	for _, s := range c.Sources {
+		modes[s.Name] = s.Mode
+	}
+	return modes
+}
+
+// reload takes up the configuration and the model as they are now: read and check, load and try the network,
+// then exchange all of it between two frames. On any error the old settings go on, untouched.
+//
+//	read ─▶ check ─▶ load, warm, self-test ─▶ between two frames: exchange ─▶ free the old network
+//	  └───────┴──────────────┴─▶ keep the old, say why
+func (d *Daemon) reload(ctx context.Context) error {
+	old := d.live.Load()
+	d.seen.look(d.ConfigPath)
+	c, err := d.Load()
+	if err != nil {
+		return err
+	}
+	d.seen.reread(d.ConfigPath, c.Infer.Model)
+	changed := changes(&old.Config, &c)
+	if fixed := slices.DeleteFunc(slices.Clone(changed), changesLive); len(fixed) > 0 {
+		return fmt.Errorf("%s cannot be changed while aimsd runs; restart it, or put the old value back", strings.Join(fixed, ", "))
+	}
+	set, err := rules.Compile(allRules(c.Rules))
+	if err != nil {
+		return err
+	}
+	fresh, err := d.fresh(ctx, old, c)
+	if err != nil {
+		return err
+	}
+	sameModel := fresh.session == old.Analyser.session
+	if len(changed) == 0 && sameModel {
+		d.Log.Info("configuration and model are unchanged", zap.String("config_hash", fresh.ConfigHash))
+		return nil
+	}
+	d.pipeline.exchange(func() {
+		if !reflect.DeepEqual(old.Config.Rules, c.Rules) {
+			err = d.alerts.reconfigure(ctx, set, allRules(c.Rules))
+		}
+		if err != nil {
+			return
+		}
+		d.alerts.setModel(fresh.Model.SHA256)
+		d.pipeline.Analyser, d.pipeline.Modes = fresh, c.modes()
+		d.runs.setIdleTimeout(c.Run.IdleTimeout)
+		d.live.Store(&settings{c, fresh})
+	})
+	if err != nil {
+		if !sameModel {
+			err = errors.Join(err, fresh.Close())
+		}
+		return err
+	}
+	if !sameModel {
+		if err := old.Analyser.Close(); err != nil {
+			d.Log.Warn("the old network was not freed", zap.Error(err))
+		}
+		d.publishMeta(c, fresh)
+	}
+	if d.SetLevel != nil {
+		d.SetLevel(c.Log.Level)
+	}
+	d.sources.set(c.Sources)
+	d.Log.Info("reloaded", zap.Strings("changed", changed), zap.String("config_hash", fresh.ConfigHash),
+		zap.String("model", fresh.Model.Name), zap.String("model_sha256", fresh.Model.SHA256), zap.String("provider", fresh.Model.Provider))
+	return nil
+}
+
+// fresh is the analyser for a configuration: the old network with other settings, or another network, loaded,
+// warm and tried.
+func (d *Daemon) fresh(ctx context.Context, old *settings, c Config) (*Analyser, error) {
+	a := *old.Analyser
+	if c.Infer != old.Config.Infer || modelChanged(c.Infer.Model, old.Analyser) {
+		opened, err := openTested(ctx, c.Infer)
+		if err != nil {
+			return nil, err
+		}
+		a = *opened
+	}
+	a.configure(&c)
+	return &a, nil
+}
+
+// configure sets what a configuration says beside the network.
+func (a *Analyser) configure(c *Config) {
+	a.ConfigHash = c.Hash()
+	a.Scale.FixedNmPerPx = 0
+	if c.Scale.FixedNmPerPx != nil {
+		a.Scale.FixedNmPerPx = *c.Scale.FixedNmPerPx
+	}
+}
+
+// openTested opens the network of a daemon: one that is what its manifest says and passes the self-test.
+func openTested(ctx context.Context, c InferConfig) (*Analyser, error) {
+	a, err := OpenAnalyser(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	err = checkManifest(c.Model, a.Model.SHA256)
+	if err == nil && c.SelfTest {
+		if err = a.selfTest(ctx); err != nil {
+			err = fmt.Errorf("model %s: %w", c.Model, err)
+		}
+	}
+	if err != nil {
+		return nil, usageError{errors.Join(err, a.Close())}
+	}
+	return a, nil
+}
+
+// modelChanged reports whether a model's file, or its scorer, is not what the analyser was made from.
+func modelChanged(model string, a *Analyser) bool {
+	if embedded(model) {
+		return false
+	}
+	m, err := models.Load(model)
+	return err != nil || m.Form().SHA256 != a.Model.SHA256 || sha256.Sum256(m.Scorer) != a.scorer
+}
+
+// changesLive reports whether a key can change while the daemon runs.
+func changesLive(key string) bool {
+	for _, live := range []string{"sources", "infer.", "scale.", "run.", "rules", "log.level"} {
+		if strings.HasPrefix(key, live) {
+			return true
+		}
+	}
+	return false
+}
+
+// changes are the keys in which two configurations differ, dotted; lists count as one.
+func changes(a, b *Config) []string {
+	return changedKeys(reflect.ValueOf(*a), reflect.ValueOf(*b), "")
+}
+
+func changedKeys(a, b reflect.Value, prefix string) []string {
+	var keys []string
+	for i := range a.NumField() {
+		name := yamlName(a.Type().Field(i))
+		if name == "" {
+			continue
+		}
+		x, y := a.Field(i), b.Field(i)
+		switch {
+		case x.Kind() == reflect.Struct:
+			keys = append(keys, changedKeys(x, y, prefix+name+".")...)
+		case !reflect.DeepEqual(x.Interface(), y.Interface()):
+			keys = append(keys, prefix+name)
+		}
+	}
+	return keys
+}
+
+// setIdleTimeout changes when runs without frames close.
+func (r *runs) setIdleTimeout(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.IdleTimeout = d
+}
