@@ -18,7 +18,7 @@ func (f *Folder) SetEvents(fn func() (Events, error)) { f.newEvents = fn }
 func (f *Folder) SetNetwork(fn func(string) bool)     { f.isNetwork = fn }
 func (f *Folder) SetLeaseUnknown()                    { f.lease = func(string) writer { return writerUnknown } }
 
-func (f *Folder) SetTailWait(d time.Duration)         { f.tailWait = d }
+func (f *Folder) SetTailWait(d time.Duration) { f.tailWait = d }
 
 // AdmitAhead is how many files a source admits before there is room for them.
 const AdmitAhead = admitAhead

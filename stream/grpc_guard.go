@@ -3,19 +3,25 @@ package stream
 import (
 	"context"
 	"crypto/subtle"
+	"net"
 	"runtime/debug"
+	"time"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
 
-// guard stands before every call: it asks for the token and keeps a panic from ending the daemon.
+// guard stands before every call: it asks for certificate and token, counts, and keeps a panic from ending the
+// daemon.
 type guard struct {
-	token string // "": none asked
-	log   *zap.Logger
+	token       string // "": none asked
+	certificate bool   // asked for
+	rate        *rateLimit
+	log         *zap.Logger
 }
 
 func (g guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
@@ -35,6 +41,18 @@ func (g guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInf
 }
 
 func (g guard) allow(ctx context.Context) error {
+	if p, ok := peer.FromContext(ctx); ok && g.rate != nil {
+		host, _, err := net.SplitHostPort(p.Addr.String())
+		if err != nil {
+			host = p.Addr.String()
+		}
+		if err := g.rate.take(host, time.Now()); err != nil {
+			return status.Error(codes.ResourceExhausted, err.Error())
+		}
+	}
+	if g.certificate && clientCertificate(ctx) == nil {
+		return errNoCertificate()
+	}
 	if g.token == "" {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,8 @@ const (
 	keepaliveMinTime   = 10 * time.Second // clients that ping more often are sent away
 	connectTimeout     = 20 * time.Second
 	maxStreamsPerConn  = 64
+	maxHeaderListBytes = 64 << 10
+	defaultMaxConns    = 64
 	stopTimeout        = 5 * time.Second
 	streamWindowBytes  = 4 << 20 // what a client may send ahead of the reader
 	connWindowBytes    = 8 << 20
@@ -39,14 +42,18 @@ type GRPCListener struct {
 	Listen   string                    // host:port; without TLS or Token the host must be loopback
 	Frames   aimsv1.FrameServiceServer // may be nil
 	Register func(grpc.ServiceRegistrar)
-	TLS      *tls.Config // nil: plain text
+	TLS      *tls.Config // nil: plain text; with ClientCAs, every call needs a certificate that one of them signed
 	Token    string      // "": none; else every call carries "authorization: Bearer TOKEN"
 	Log      *zap.Logger // nil: silent
+
+	MaxConnections int     // more are closed at once; 0: 64
+	CallsPerSecond float64 // of one client address, in the long run; more are ResourceExhausted; 0: no limit
 
 	once   sync.Once
 	health *health.Server
 	mu     sync.Mutex
 	lis    net.Listener
+	conns  *limitedListener // nil before Run
 }
 
 // SetServing sets a service's health: "" is the whole daemon, "aims.v1.FrameService" the ingest, and each
@@ -139,8 +146,12 @@ func (l *GRPCListener) Run(ctx context.Context) error {
 	healthv1.RegisterHealthServer(server, l.healthServer())
 	reflection.Register(server)
 
+	conns := &limitedListener{Listener: lis, limit: cmp.Or(l.MaxConnections, defaultMaxConns), log: log}
+	l.mu.Lock()
+	l.conns = conns
+	l.mu.Unlock()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(lis) }()
+	go func() { served <- server.Serve(conns) }()
 	log.Info("gRPC listens", zap.String("address", lis.Addr().String()), zap.Bool("tls", l.TLS != nil), zap.Bool("token", l.Token != ""))
 	defer func() { _ = l.Close() }()
 	select {
@@ -158,13 +169,24 @@ func (l *GRPCListener) Run(ctx context.Context) error {
 	return nil
 }
 
+// Connections is how many there are now.
+func (l *GRPCListener) Connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == nil {
+		return 0
+	}
+	return l.conns.connections()
+}
+
 func (l *GRPCListener) options(log *zap.Logger) []grpc.ServerOption {
-	guard := guard{token: l.Token, log: log}
+	guard := guard{token: l.Token, certificate: l.TLS != nil && l.TLS.ClientCAs != nil, rate: &rateLimit{perSecond: l.CallsPerSecond}, log: log}
 	opts := []grpc.ServerOption{
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepalivePing, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(connectTimeout),
 		grpc.MaxConcurrentStreams(maxStreamsPerConn),
+		grpc.MaxHeaderListSize(maxHeaderListBytes),
 		grpc.ForceServerCodecV2(newPushCodec()),
 		grpc.InitialWindowSize(streamWindowBytes),
 		grpc.InitialConnWindowSize(connWindowBytes),
@@ -173,7 +195,13 @@ func (l *GRPCListener) options(log *zap.Logger) []grpc.ServerOption {
 		grpc.ChainUnaryInterceptor(guard.unary),
 	}
 	if l.TLS != nil {
-		opts = append(opts, grpc.Creds(credentials.NewTLS(l.TLS)))
+		config := l.TLS
+		if config.ClientCAs != nil {
+			// Who has none is told so by the guard, rather than by a connection that breaks.
+			config = config.Clone()
+			config.ClientAuth = tls.VerifyClientCertIfGiven
+		}
+		opts = append(opts, grpc.Creds(credentials.NewTLS(config)))
 	}
 	return opts
 }

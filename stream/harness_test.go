@@ -92,7 +92,7 @@ type bench struct {
 	folder  *stream.Folder
 	stop    func()
 
-	away    atomic.Int64 // times a frame could not be read for now
+	away atomic.Int64 // times a frame could not be read for now
 
 	mu      sync.Mutex
 	arrived []arrived

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ const (
 	defaultChunkTimeout     = 30 * time.Second
 	guessFrameBytes         = 16 << 20 // for credits, before the first frame
 	maxCredits              = 1 << 10
+	maxSources              = 256 // different names since the start
 )
 
 // PushServer is the gRPC service that takes frames from acquisition programs, and the Source that hands
@@ -36,12 +38,18 @@ type PushServer struct {
 	Log              *zap.Logger   // nil: silent
 	MaxBytesInFlight int64         // pixel memory of frames received and not yet released; 0: 1 GiB
 	ChunkTimeout     time.Duration // longest silence in the middle of a frame; 0: 30 s
+	Clients          Clients       // who may send the frames of which source; nil: everyone all
+	// Outs are the channels of sources that do not share the one that Run is given; a source behind a channel
+	// of its own is not held up by the others.
+	Outs map[string]chan<- Arrival
 
 	mu         sync.Mutex
 	run        *pushRun // nil: not running
 	frames     map[string]*pushedFrame
 	bytes      int64
 	frameBytes int64 // memory of the last frame
+	held       int   // accepted frames that nobody has room for
+	sources    map[string]struct{}
 	counts     pushCounts
 	buffers    pixelBuffers
 }
@@ -170,6 +178,23 @@ func (s *PushServer) Push(stream grpc.BidiStreamingServer[aimsv1.PushRequest, ai
 	}
 }
 
+// knows reports whether frames of a source may be counted: every name a client invents is one more to account for.
+func (s *PushServer) knows(source string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.sources[source]; ok {
+		return true
+	}
+	if len(s.sources) >= maxSources {
+		return false
+	}
+	if s.sources == nil {
+		s.sources = map[string]struct{}{}
+	}
+	s.sources[source] = struct{}{}
+	return true
+}
+
 func errStopping() error {
 	return status.Error(codes.Unavailable, "aimsd is starting or stopping: connect again and resend every frame not yet settled")
 }
@@ -208,15 +233,10 @@ func (s *PushServer) credits() uint32 {
 	if limit <= 0 {
 		limit = defaultMaxBytesInFlight
 	}
-	frame := s.frameBytes
-	if frame == 0 {
-		frame = guessFrameBytes
+	if s.held > 0 {
+		return 0
 	}
-	slots := int64(cap(s.run.out) - len(s.run.out))
-	if cap(s.run.out) == 0 && len(s.frames) == 0 {
-		slots = 1
-	}
-	return uint32(max(0, min((limit-s.bytes)/frame, slots, maxCredits)))
+	return uint32(max(0, min((limit-s.bytes)/cmp.Or(s.frameBytes, guessFrameBytes), maxCredits)))
 }
 
 // deliver hands an arrival on; false when the server is stopping.
@@ -227,11 +247,21 @@ func (s *PushServer) deliver(run *pushRun, a Arrival) bool {
 		return false
 	}
 	run.senders.Add(1)
+	s.held++
 	s.mu.Unlock()
-	defer run.senders.Done()
+	defer func() {
+		s.mu.Lock()
+		s.held--
+		s.mu.Unlock()
+		run.senders.Done()
+	}()
+	out, own := s.Outs[a.Source]
+	if !own {
+		out = run.out
+	}
 	// A journalled frame goes on even when its stream breaks: the client will ask for its outcome.
 	select {
-	case run.out <- a:
+	case out <- a:
 		return true
 	case <-run.ctx.Done():
 		return false

@@ -86,6 +86,12 @@ func (r *receiver) message(ctx context.Context, m *pushMessage) error {
 		return err
 	}
 	r.cutShort()
+	source, err := r.s.Clients.source(ctx, h.GetSource())
+	if err != nil {
+		r.log.Warn("stream ended", zap.String("frame_uid", h.GetFrameUid()), zap.Error(err))
+		return err
+	}
+	h.Source = source
 	r.begin(h)
 	return nil
 }
@@ -97,6 +103,9 @@ func (r *receiver) open() bool { return r.pixels != nil || r.echo }
 func (r *receiver) begin(h *aimsv1.FrameHeader) {
 	r.header = h
 	l, err := checkHeader(h)
+	if err == nil && !r.s.knows(orGRPC(h.GetSource())) {
+		err = fmt.Errorf("source %q is one too many: at most %d different names are taken, give frames of one instrument one name", h.GetSource(), maxSources)
+	}
 	if err != nil {
 		r.reject(err)
 		return
