@@ -226,8 +226,11 @@ func checkListeners(ctx context.Context, c Config) []finding {
 			return l, l.Open(ctx)
 		}),
 		checkListener("http", c.HTTP.Listen, func() (io.Closer, error) {
-			h := &healthServer{Listen: c.HTTP.Listen}
-			err := h.Open(ctx)
+			h, err := httpListener(c.HTTP)
+			if err != nil {
+				return nil, err
+			}
+			err = h.Open(ctx)
 			return h.listener, err
 		}),
 	}

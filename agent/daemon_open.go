@@ -2,10 +2,7 @@ package agent
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/uni-aims/aimsd/infer/scalebar"
@@ -121,30 +118,15 @@ func (d *Daemon) openListeners(ctx context.Context) error {
 		}
 	}
 	if c := d.Config.HTTP; c.Listen != "" {
-		d.http = &healthServer{Listen: c.Listen, Parts: d.parts, Registry: d.stats.registry, Log: d.Log.Named("http")}
+		listener, err := httpListener(c)
+		if err != nil {
+			return usageError{err}
+		}
+		d.http = listener
+		d.http.Parts, d.http.Registry, d.http.Log = d.parts, d.stats.registry, d.Log.Named("http")
 		if err := d.http.Open(ctx); err != nil {
 			return usageError{err}
 		}
 	}
 	return nil
-}
-
-// grpcListener reads the files of a listener.
-func grpcListener(c GRPCConfig) (*stream.GRPCListener, error) {
-	l := &stream.GRPCListener{Listen: c.Listen}
-	if c.TLS.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("grpc.tls: %w; give a certificate and its key as PEM files that aimsd's user can read", err)
-		}
-		l.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	}
-	if c.TokenFile != "" {
-		token, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("grpc.token_file: %w; correct the path, or let aimsd's user read it", err)
-		}
-		l.Token = strings.TrimSpace(string(token))
-	}
-	return l, nil
 }

@@ -5,7 +5,27 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/uni-aims/aimsd/stream"
 )
+
+// grpcListener reads the files of the stream's listener.
+func grpcListener(c GRPCConfig) (l *stream.GRPCListener, err error) {
+	l = &stream.GRPCListener{Listen: c.Listen}
+	if l.TLS, l.Token, err = protection("grpc", c.TLS, c.TokenFile); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// httpListener reads the files of the listener for health and metrics.
+func httpListener(c HTTPConfig) (h *healthServer, err error) {
+	h = &healthServer{Listen: c.Listen}
+	if h.TLS, h.Token, err = protection("http", c.TLS, c.TokenFile); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
 
 // protection reads what protects a listener: its certificate and its token, either or both of which may be
 // missing. key names the listener in errors.
