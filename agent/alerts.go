@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -126,12 +125,16 @@ func (a *alerts) begin(ctx context.Context) (*alertBatch, error) {
 	}
 }
 
-// evaluate compares a frame with the rules. The batch must be committed or reverted.
-func (a *alerts) evaluate(ctx context.Context, rec reporting.FrameRecord, res *reporting.Result) (*alertBatch, error) {
+// evaluate compares a frame with the rules and has what that changes committed. It returns the occurrences that
+// the frame raised; when commit fails, nothing has changed.
+func (a *alerts) evaluate(ctx context.Context, rec reporting.FrameRecord, res *reporting.Result,
+	commit func([]reporting.AlertState, []reporting.Message) error,
+) ([]reporting.AlertState, error) {
 	b, err := a.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer b.revert()
 	fraction := 0.0
 	if res.AreaFraction != nil {
 		fraction = *res.AreaFraction
@@ -143,7 +146,11 @@ func (a *alerts) evaluate(ctx context.Context, rec reporting.FrameRecord, res *r
 			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence, ScaleMismatch: scaleMismatch(&res.Scale),
 		},
 	}), rec, res)
-	return b, nil
+	if err := commit(b.States, b.Messages); err != nil {
+		return nil, err
+	}
+	b.commit()
+	return b.raised(), nil
 }
 
 // build makes states and messages of changes. res is nil where no frame brought them.
@@ -215,9 +222,6 @@ func (b *alertBatch) add(m reporting.AlertMessage) {
 
 // commit remembers what is now in the store, and gives the turn on.
 func (b *alertBatch) commit() {
-	if b == nil || b.done {
-		return
-	}
 	for _, s := range b.States {
 		b.a.known[s.Code+"/"+s.Key] = s
 	}
@@ -226,7 +230,7 @@ func (b *alertBatch) commit() {
 
 // revert undoes what was not committed; after commit it does nothing.
 func (b *alertBatch) revert() {
-	if b == nil || b.done {
+	if b.done {
 		return
 	}
 	if b.before != nil {
@@ -242,9 +246,6 @@ func (b *alertBatch) end() {
 
 // raised returns the occurrences that began with this batch.
 func (b *alertBatch) raised() (ids []reporting.AlertState) {
-	if b == nil {
-		return nil
-	}
 	for _, s := range b.States {
 		if s.Seq == 1 && s.State != reporting.AlertCleared {
 			ids = append(ids, s)

@@ -22,6 +22,10 @@ type ownAlert struct {
 	Unit     string
 }
 
+// conditionEvery is how often at most an alert of the daemon tells another cause: a text may hold a number that
+// changes all the time.
+const conditionEvery = time.Minute
+
 // condition raises an alert of the daemon, tells that its cause or severity is another, or ends it; while nothing
 // changes it does nothing, so that it can be called as often as one likes. An error means that the store does
 // not take it now: call again.
@@ -38,7 +42,8 @@ func (a *alerts) condition(ctx context.Context, o ownAlert) error {
 				a.Log.Warn("stored alert is unreadable", zap.String("alert", o.Code+"/"+o.Key), zap.Error(err))
 			}
 			m.State, m.Text = rules.Updated, last.Text
-			if o.Cause != nil && last.Text == reporting.AlertText(o.Cause.Error()) && last.Severity == o.Severity {
+			fresh := a.Now().Sub(before.At) < conditionEvery
+			if o.Cause != nil && last.Severity == o.Severity && (fresh || last.Text == reporting.AlertText(o.Cause.Error())) {
 				return
 			}
 		}
@@ -133,4 +138,5 @@ func (a *alerts) tick(ctx context.Context) {
 		return
 	}
 	b.commit()
+	a.Evidence.raised(b.raised())
 }

@@ -1,0 +1,244 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
+	"github.com/uni-aims/aimsd/stream/tiff"
+)
+
+// Names in a folder of evidence.
+const (
+	evidenceFile   = "evidence.json"
+	evidenceSchema = "aims.evidence/1"
+	evidenceImage  = "frame.tif"
+)
+
+// evidenceIndex is evidence.json.
+type evidenceIndex struct {
+	Schema   string                 `json:"schema"`
+	AlertID  string                 `json:"alert_id"`
+	Code     string                 `json:"code"`
+	Key      string                 `json:"key"`
+	RaisedAt time.Time              `json:"raised_at"`
+	Complete bool                   `json:"complete"` // nothing more will come
+	Whole    bool                   `json:"whole"`    // and everything that was to come is here
+	Alert    json.RawMessage        `json:"alert"`    // the message that raised it
+	Frames   []evidenceIndexedFrame `json:"frames"`
+}
+
+type evidenceIndexedFrame struct {
+	Role      string   `json:"role"`   // frame, before-1 (the one just before), after-1
+	Folder    string   `json:"folder"` // below this file: "" or the role
+	FrameID   string   `json:"frame_id"`
+	RunID     string   `json:"run_id"`
+	Source    string   `json:"source"`
+	Seq       uint64   `json:"seq"`
+	Name      string   `json:"name"`
+	Path      string   `json:"path"`
+	SHA256    string   `json:"sha256"` // of the original
+	ReducedBy int      `json:"reduced_by"`
+	Files     []string `json:"files"`
+}
+
+func role(side string, n int) string { return fmt.Sprintf("%s-%d", side, n) }
+
+// write does one step of a bundle. evidence.json is replaced as the last of each.
+func (e *evidence) write(dir string, s evidenceStep) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	index := evidenceIndex{
+		Schema: evidenceSchema, AlertID: s.alert.ID, Code: s.alert.Code, Key: s.alert.Key, RaisedAt: s.alert.RaisedAt,
+		Alert: s.alert.Payload, Frames: []evidenceIndexedFrame{},
+	}
+	path := filepath.Join(dir, evidenceFile)
+	if data, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(data, &index); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var failed error
+	if s.role == "" {
+		index.Complete, index.Whole = true, s.whole && e.hasAll(index.Frames)
+	} else {
+		var f evidenceIndexedFrame
+		f, failed = e.writeFrame(dir, s)
+		index.Frames = append(index.Frames, f)
+	}
+	data, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	return errors.Join(failed, replaceFile(path, append(data, '\n')))
+}
+
+// hasAll reports whether the alert's frame and every one after it is there, and has its picture; there may
+// have been none before.
+func (e *evidence) hasAll(frames []evidenceIndexedFrame) bool {
+	after := 0
+	for _, f := range frames {
+		if !slices.Contains(f.Files, evidenceImage) {
+			return false
+		}
+		if f.Role != "frame" && f.Role[0] == 'a' {
+			after++
+		}
+	}
+	return after == e.After && slices.ContainsFunc(frames, func(f evidenceIndexedFrame) bool { return f.Role == "frame" })
+}
+
+// writeFrame writes a frame's picture and takes its results from the run's folder.
+func (e *evidence) writeFrame(dir string, s evidenceStep) (evidenceIndexedFrame, error) {
+	rec := s.frame.rec
+	f := evidenceIndexedFrame{
+		Role: s.role, FrameID: rec.ID, RunID: rec.RunID, Source: rec.Source, Seq: rec.Seq, Name: rec.Name, Path: rec.Path,
+		SHA256: rec.SHA256, ReducedBy: max(s.frame.picture.reducedBy, 1), Files: []string{},
+	}
+	if s.role != "frame" {
+		f.Folder = s.role
+	}
+	into := filepath.Join(dir, f.Folder)
+	if err := os.MkdirAll(into, 0o750); err != nil {
+		return f, err
+	}
+	var errs []error
+	if s.frame.picture.width > 0 {
+		if err := s.frame.picture.save(filepath.Join(into, evidenceImage)); err != nil {
+			errs = append(errs, err)
+		} else {
+			f.Files = append(f.Files, evidenceImage)
+		}
+	}
+	if rec.Folder != "" && e.RunDir != nil {
+		from := filepath.Join(e.RunDir(rec.RunID), rec.Folder)
+		for _, name := range []string{reporting.OverlayFile, reporting.ParticlesFile, reporting.ResultFile} {
+			switch err := linkOrCopy(filepath.Join(from, name), filepath.Join(into, name)); {
+			case err == nil:
+				f.Files = append(f.Files, name)
+			case !errors.Is(err, fs.ErrNotExist):
+				errs = append(errs, err)
+			}
+		}
+	}
+	return f, errors.Join(errs...)
+}
+
+// linkOrCopy gives a result of our own a second name, so that it stays when the run's folder is tidied.
+func linkOrCopy(from, to string) (err error) {
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	return writeFile(to, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	})
+}
+
+// writeFile makes or replaces a file; one that cannot be written whole is removed.
+func writeFile(path string, fill func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(fill(f), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// replaceFile puts data in the place of a file at once.
+func replaceFile(path string, data []byte) error {
+	tmp := path + ".new"
+	if err := writeFile(tmp, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// picture is a grey image of its own; width 0 is none.
+type picture struct {
+	width, height int
+	gray8         []uint8
+	gray16        []uint16
+	reducedBy     int // pixels of the original along a side of one
+}
+
+func (p picture) bytes() int64 { return int64(len(p.gray8)) + 2*int64(len(p.gray16)) }
+
+func (p picture) save(path string) error {
+	return writeFile(path, func(w io.Writer) error {
+		if p.gray16 != nil {
+			return tiff.EncodeGray16(w, p.gray16, p.width, p.height, tiff.GrayOptions{})
+		}
+		return tiff.EncodeGray8(w, p.gray8, p.width, p.height, tiff.GrayOptions{})
+	})
+}
+
+// reduced copies a frame's pixels, averaged over squares so that at most maxBytes are left; 0: as they are.
+func reduced(f *stream.Frame, maxBytes int) picture {
+	if f == nil || !hasPixels(f) {
+		return picture{}
+	}
+	by := 1
+	if size := len(f.Gray8) + 2*len(f.Gray16); maxBytes > 0 && size > maxBytes {
+		by = int(math.Ceil(math.Sqrt(float64(size) / float64(maxBytes))))
+	}
+	p := picture{width: f.Width, height: f.Height, reducedBy: by}
+	if by == 1 {
+		p.gray8, p.gray16 = slices.Clone(f.Gray8), slices.Clone(f.Gray16)
+		return p
+	}
+	p.width, p.height = max(f.Width/by, 1), max(f.Height/by, 1)
+	if f.Gray16 != nil {
+		p.gray16 = binned(f.Gray16, f.Width, f.Height, p.width, p.height, by)
+	} else {
+		p.gray8 = binned(f.Gray8, f.Width, f.Height, p.width, p.height, by)
+	}
+	return p
+}
+
+// binned averages squares of by x by pixels, fewer at a side shorter than that.
+func binned[T uint8 | uint16](pix []T, width, height, toWidth, toHeight, by int) []T {
+	out := make([]T, toWidth*toHeight)
+	sums := make([]uint32, toWidth)
+	rows, columns := min(by, height), min(by, width)
+	for y := range toHeight {
+		clear(sums)
+		for dy := range rows {
+			row := pix[(y*by+dy)*width:]
+			for x := range sums {
+				var sum uint32
+				for _, v := range row[x*by : x*by+columns] {
+					sum += uint32(v)
+				}
+				sums[x] += sum
+			}
+		}
+		n := uint32(rows * columns)
+		for x, sum := range sums {
+			out[y*toWidth+x] = T(sum / n)
+		}
+	}
+	return out
+}
