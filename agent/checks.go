@@ -40,7 +40,7 @@ func checkAll(ctx context.Context, c Config) iter.Seq[finding] {
 		checks := []func() []finding{
 			func() []finding { return checkNetwork(ctx, c.Infer) },
 			func() []finding { return checkStore(ctx, c.DataDir) },
-			func() []finding { return checkFolders(c.Sources) },
+			func() []finding { return checkFolders(c.folders()) },
 			func() []finding { return checkBroker(ctx, c.MQTT) },
 			func() []finding { return checkListeners(ctx, c) },
 			func() []finding { return []finding{checkClock(time.Now()), checkDisk(c.DataDir)} },

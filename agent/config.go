@@ -29,7 +29,7 @@ type Config struct {
 	Priority   string         `yaml:"priority"`
 }
 
-// SourceConfig is one watched folder.
+// SourceConfig is one watched folder, or one stream of frames that clients push.
 type SourceConfig struct {
 	Name      string        `yaml:"name"`
 	Type      string        `yaml:"type"`
@@ -43,20 +43,24 @@ type SourceConfig struct {
 	GiveUp    time.Duration `yaml:"give_up"`
 	Sidecar   time.Duration `yaml:"sidecar_wait"`
 	Mode      string        `yaml:"mode"`
+	Clients   []string      `yaml:"clients"`
 }
 
 // GRPCConfig is the frame stream's listener.
 type GRPCConfig struct {
-	Listen        string    `yaml:"listen"`
-	TLS           ServerTLS `yaml:"tls"`
-	TokenFile     string    `yaml:"token_file"`
-	MaxInFlightMB int       `yaml:"max_in_flight_mb"`
+	Listen         string    `yaml:"listen"`
+	TLS            ServerTLS `yaml:"tls"`
+	TokenFile      string    `yaml:"token_file"`
+	MaxInFlightMB  int       `yaml:"max_in_flight_mb"`
+	MaxConnections int       `yaml:"max_connections"`
+	MaxCalls       float64   `yaml:"max_calls_per_s"`
 }
 
-// ServerTLS is a listener's certificate.
+// ServerTLS is a listener's certificate, and the authority that its clients' certificates are signed by.
 type ServerTLS struct {
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
+	CertFile     string `yaml:"cert_file"`
+	KeyFile      string `yaml:"key_file"`
+	ClientCAFile string `yaml:"client_ca_file"`
 }
 
 // HTTPConfig is the listener for health and metrics.
@@ -124,7 +128,7 @@ type LogConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Site: "lab", Instrument: "instrument",
-		GRPC:   GRPCConfig{Listen: "127.0.0.1:7443", MaxInFlightMB: 1024},
+		GRPC:   GRPCConfig{Listen: "127.0.0.1:7443", MaxInFlightMB: 1024, MaxConnections: 64, MaxCalls: 100},
 		HTTP:   HTTPConfig{Listen: "127.0.0.1:7480"},
 		Infer:  InferConfig{Provider: "auto", Model: "default", SelfTest: true},
 		Run:    RunConfig{IdleTimeout: 10 * time.Minute},

@@ -34,8 +34,9 @@ func LoadConfig(path string, environ []string) (Config, error) {
 	c.HTTP.TokenFile = underDir(dir, c.HTTP.TokenFile)
 	c.Log.File = underDir(dir, c.Log.File)
 	for _, file := range []*string{
-		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile,
-		&c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile, &c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile,
+		&c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile, &c.HTTP.TLS.ClientCAFile,
+		&c.GRPC.TLS.CertFile, &c.GRPC.TLS.KeyFile, &c.GRPC.TLS.ClientCAFile,
+		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile,
 	} {
 		*file = underDir(dir, *file)
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,8 @@ func keysOf(prefix string, n *yaml.Node, out map[string]bool) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := prefix + n.Content[i].Value
-			if k := n.Content[i+1].Kind; k == yaml.ScalarNode {
+			list := n.Content[i+1].Kind == yaml.SequenceNode && !slices.ContainsFunc(n.Content[i+1].Content, func(item *yaml.Node) bool { return item.Kind != yaml.ScalarNode })
+			if n.Content[i+1].Kind == yaml.ScalarNode || list && len(n.Content[i+1].Content) > 0 {
 				out[key] = true
 			}
 			keysOf(key+".", n.Content[i+1], out)

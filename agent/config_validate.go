@@ -22,13 +22,16 @@ func (c *Config) validate() error {
 	if c.DataDir == "" {
 		return errors.New("data_dir is missing; name a folder on a local disk for the store and the runs")
 	}
-	seen := map[string]bool{"grpc": true}
+	seen := map[string]bool{}
 	for _, s := range c.Sources {
 		if err := s.validate(); err != nil {
 			return err
 		}
 		if seen[s.Name] {
-			return fmt.Errorf("source name %q is used twice (\"grpc\" is taken by the stream)", s.Name)
+			return fmt.Errorf("source name %q is used twice", s.Name)
+		}
+		if s.Name == sourceGRPC && s.Type != sourceGRPC {
+			return fmt.Errorf("source name %q is that of streamed frames whose header names no source; choose another one", s.Name)
 		}
 		seen[s.Name] = true
 	}
@@ -56,6 +59,12 @@ func (c *Config) validate() error {
 	if c.Run.IdleTimeout <= 0 {
 		return fmt.Errorf("run.idle_timeout is %s; it must be longer than 0", c.Run.IdleTimeout)
 	}
+	if c.GRPC.MaxConnections < 1 || c.GRPC.MaxCalls < 0 {
+		return fmt.Errorf("grpc.max_connections is %d and grpc.max_calls_per_s %g; they must be at least 1 and 0 (no limit)", c.GRPC.MaxConnections, c.GRPC.MaxCalls)
+	}
+	if err := c.validateClients(); err != nil {
+		return err
+	}
 	if c.GRPC.MaxInFlightMB < 1 {
 		return fmt.Errorf("grpc.max_in_flight_mb is %d; it must be at least 1", c.GRPC.MaxInFlightMB)
 	}
@@ -69,6 +78,12 @@ func (s *SourceConfig) validate() error {
 	if !sourceName.MatchString(s.Name) {
 		return fmt.Errorf("source name %q: use 1 to 64 letters, digits, '.', '_' and '-'", s.Name)
 	}
+	if err := oneOf("source "+s.Name+": type", s.Type, sourceFolder, sourceGRPC); err != nil {
+		return err
+	}
+	if s.Type == sourceGRPC {
+		return s.validateStream()
+	}
 	if s.Path == "" {
 		return fmt.Errorf("source %s: path is missing; name the folder to watch", s.Name)
 	}
@@ -79,7 +94,6 @@ func (s *SourceConfig) validate() error {
 		return fmt.Errorf("source %s: sidecar_wait is %s; it must be 0 (do not wait) or longer", s.Name, s.Sidecar)
 	}
 	return errors.Join(
-		oneOf("source "+s.Name+": type", s.Type, "folder"),
 		oneOf("source "+s.Name+": backlog", s.Backlog, "skip", "process"),
 		oneOf("source "+s.Name+": watch", s.Watch, "auto", "events", "poll"),
 		oneOf("source "+s.Name+": policy", s.Policy, "block", "latest"),

@@ -46,6 +46,7 @@ type Daemon struct {
 	stats     *stats
 	publisher *reporting.Publisher // nil without a broker
 	push      *stream.PushServer
+	lanes     streamLanes
 	grpc      *stream.GRPCListener // nil when switched off
 	http      *healthServer        // nil when switched off
 	sources   *sourceSet
@@ -116,8 +117,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 func (d *Daemon) take(ctx context.Context, arrivals chan<- stream.Arrival) error {
 	defer close(arrivals)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.sources.Run(gctx, d.Config.Sources, arrivals) })
-	g.Go(func() error { return d.push.Run(gctx, arrivals) })
+	g.Go(func() error { return d.sources.Run(gctx, d.Config.folders(), arrivals) })
+	g.Go(func() error { return d.runStreams(gctx, arrivals) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("source: %w", err)
 	}

@@ -81,7 +81,8 @@ func (d *Daemon) openSources(ctx context.Context) error {
 				SidecarWait: s.Sidecar, Sidecars: &decode.Sidecars{Panel: hasPanel},
 				Journal: j, IsImage: decode.IsImage,
 				Decode: new(decode.Decoder).Frame, Frames: guard.frames(decode.Frames), Complete: guard.complete(decode.Complete),
-				Log: d.Log.Named("source." + s.Name),
+				Unfilled: decode.Unfilled,
+				Log:      d.Log.Named("source." + s.Name),
 			}
 		},
 		Drop: func(a stream.Arrival) {
@@ -93,8 +94,10 @@ func (d *Daemon) openSources(ctx context.Context) error {
 			}
 		},
 	}
+	d.lanes = newStreamLanes(d.Config.streams())
 	d.push = &stream.PushServer{
 		Journal: j, MaxBytesInFlight: int64(d.Config.GRPC.MaxInFlightMB) << 20, Log: d.Log.Named("grpc"),
+		Clients: d.Config.clients(), Outs: d.lanes.outs(),
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // grpcListener reads the files of the stream's listener.
 func grpcListener(c GRPCConfig) (l *stream.GRPCListener, err error) {
-	l = &stream.GRPCListener{Listen: c.Listen}
+	l = &stream.GRPCListener{Listen: c.Listen, MaxConnections: c.MaxConnections, CallsPerSecond: c.MaxCalls}
 	if l.TLS, l.Token, err = protection("grpc", c.TLS, c.TokenFile); err != nil {
 		return nil, err
 	}
@@ -27,6 +28,22 @@ func httpListener(c HTTPConfig) (h *healthServer, err error) {
 	return h, nil
 }
 
+// authorities reads the certificates that clients' certificates are signed with; nil without a file.
+func authorities(key, path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s.tls.client_ca_file: %w; correct the path, or let aimsd's user read it", key, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s.tls.client_ca_file: %s holds no certificate; give the authority's as PEM", key, path)
+	}
+	return pool, nil
+}
+
 // protection reads what protects a listener: its certificate and its token, either or both of which may be
 // missing. key names the listener in errors.
 func protection(key string, c ServerTLS, tokenFile string) (*tls.Config, string, error) {
@@ -37,6 +54,12 @@ func protection(key string, c ServerTLS, tokenFile string) (*tls.Config, string,
 			return nil, "", fmt.Errorf("%s.tls: %w; give a certificate and its key as PEM files that aimsd's user can read", key, err)
 		}
 		config = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		if config.ClientCAs, err = authorities(key, c.ClientCAFile); err != nil {
+			return nil, "", err
+		}
+		if config.ClientCAs != nil {
+			config.ClientAuth = tls.RequireAndVerifyClientCert
+		}
 	}
 	if tokenFile == "" {
 		return config, "", nil

@@ -54,6 +54,9 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if fixed := slices.DeleteFunc(slices.Clone(changed), changesLive); len(fixed) > 0 {
 		return fmt.Errorf("%s cannot be changed while aimsd runs; restart it, or put the old value back", strings.Join(fixed, ", "))
 	}
+	if !sameStreams(&old.Config, &c) {
+		return errors.New("sources of type grpc cannot be changed while aimsd runs, but for their mode; restart it, or put the old ones back")
+	}
 	set, err := rules.Compile(allRules(c.Rules))
 	if err != nil {
 		return err
@@ -94,7 +97,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if d.SetLevel != nil {
 		d.SetLevel(c.Log.Level)
 	}
-	d.sources.set(c.Sources)
+	d.sources.set(c.folders())
 	d.Log.Info("reloaded", zap.Strings("changed", changed), zap.String("config_hash", fresh.ConfigHash),
 		zap.String("model", fresh.Model.Name), zap.String("model_sha256", fresh.Model.SHA256), zap.String("provider", fresh.Model.Provider))
 	return nil

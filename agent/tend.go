@@ -31,6 +31,10 @@ func (d *Daemon) tend(ctx context.Context, start time.Time) {
 		if d.grpc != nil {
 			d.grpc.SetServing("", state.Ready)
 			d.grpc.SetServing("aims.v1.FrameService", d.push.Ready() == nil)
+			for _, s := range d.Config.streams() {
+				d.grpc.SetServing(s.Name, d.push.Ready() == nil)
+			}
+			d.grpc.SetServing(d.push.Name(), d.push.Ready() == nil)
 			for _, f := range d.sources.folders() {
 				d.grpc.SetServing(f.Name(), f.Ready() == nil)
 			}

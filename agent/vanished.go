@@ -17,7 +17,7 @@ import (
 // removed since: their source will not bring them again, so nothing else would ever end them. It runs
 // before the sources do. Streamed frames are left alone: their client sends them again.
 func (d *Daemon) endVanished(ctx context.Context) error {
-	for _, s := range d.Config.Sources {
+	for _, s := range d.Config.folders() {
 		pending, err := d.store.Pending(ctx, s.Name)
 		if err != nil {
 			return err
