@@ -59,8 +59,11 @@ type Publisher struct {
 	// OnCommand is called for every command for an alert that arrives. ErrNotFound refuses it for good; after
 	// another error it is delivered again. nil: commands are not subscribed to.
 	OnCommand func(context.Context, Command) error
-	Log       *zap.Logger      // nil: no log
-	Now       func() time.Time // nil: time.Now
+	// OnSent is called for every message of the outbox that the broker has acknowledged: late ones are marked as
+	// historical, delay is from the message's making. nil: nobody counts.
+	OnSent func(m Message, late bool, delay time.Duration)
+	Log    *zap.Logger      // nil: no log
+	Now    func() time.Time // nil: time.Now
 
 	Window      int           // messages sent and not yet acknowledged; 0: 32
 	Patience    time.Duration // of new messages with those that gathered without a connection; 0: 500 ms
@@ -80,7 +83,6 @@ type Publisher struct {
 	poke    chan struct{} // online or meta changed
 	parked  map[int64]parked
 	suspect suspect
-	traffic Traffic
 	sending sync.WaitGroup // calls of paho that outlive their connection
 }
 
@@ -96,14 +98,6 @@ type parked struct {
 	until time.Time
 	key   string // of an alert, "" otherwise
 	again bool   // it is tried again
-}
-
-// Traffic counts what the broker acknowledged since Run began.
-type Traffic struct {
-	Messages    uint64
-	Historical  uint64        // of Messages, those sent late
-	Connections uint64        // attempts that reached the broker
-	Delay       time.Duration // of the last message that was not late: from its making to its acknowledgement
 }
 
 var errNotStarted = errors.New("mqtt publisher has not begun")
@@ -319,25 +313,6 @@ func (p *Publisher) isParked(m Message) bool {
 		}
 	}
 	return false
-}
-
-// Traffic returns what the broker acknowledged so far.
-func (p *Publisher) Traffic() Traffic {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.traffic
-	t.Connections = p.conns
-	return t
-}
-
-func (p *Publisher) count(f flight, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.traffic.Messages++; f.past {
-		p.traffic.Historical++
-	} else {
-		p.traffic.Delay = now.Sub(f.Time)
-	}
 }
 
 func checkURL(raw string) error {

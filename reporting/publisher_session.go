@@ -42,7 +42,8 @@ type session struct {
 // flight is a sent message; one without id is a retained one that is not in the outbox.
 type flight struct {
 	Message
-	past     bool
+	past     bool // it takes the room of the past
+	late     bool // it says that it is historical
 	greeting bool
 	token    mqtt.Token
 	sent     time.Time
@@ -81,7 +82,7 @@ func (s *session) run(ctx context.Context) error {
 // send does not wait for the broker's acknowledgement.
 func (s *session) send(f flight) error {
 	wire := f.Message
-	if late := f.past || (f.ID != 0 && s.p.Now().Sub(f.Time) > lateAfter); late {
+	if f.late = f.ID != 0 && (f.ID <= s.lanes.last || s.p.Now().Sub(f.Time) > lateAfter); f.late {
 		wire.Payload = historical(wire.Payload)
 	}
 	var err error
@@ -265,7 +266,9 @@ func (s *session) arrived(f flight) {
 	if s.p.suspect.id == f.ID {
 		s.p.suspect = suspect{}
 	}
-	s.p.count(f, s.p.Now())
+	if s.p.OnSent != nil {
+		s.p.OnSent(f.Message, f.late, s.p.Now().Sub(f.Time))
+	}
 }
 
 // remove takes the acknowledged messages out of the outbox. When that fails they are sent twice at worst.
