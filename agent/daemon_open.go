@@ -34,7 +34,11 @@ func (d *Daemon) open(ctx context.Context) error {
 	d.seen = fileStates{}
 	d.seen.look(d.ConfigPath)
 	d.seen.reread(d.ConfigPath, c.Infer.Model)
-	analyser, err := openTested(ctx, c.Infer)
+	openAnalyser := d.openAnalyser
+	if openAnalyser == nil {
+		openAnalyser = openTested
+	}
+	analyser, err := openAnalyser(ctx, c.Infer)
 	if err != nil {
 		return err
 	}
@@ -88,6 +92,7 @@ func (d *Daemon) openSources(ctx context.Context) error {
 		Drop: func(a stream.Arrival) {
 			d.pipeline.drop(context.WithoutCancel(ctx), a, "a newer frame came first")
 		},
+		Begin: d.endVanishedOf,
 		Absent: func(name string) {
 			if d.grpc != nil {
 				d.grpc.SetServing(name, false)

@@ -20,7 +20,7 @@ import (
 type sourceSet struct {
 	Make   func(SourceConfig) *stream.Folder
 	Drop   func(stream.Arrival)                      // ends a frame that a newer one has overtaken
-	Begin  func(context.Context, SourceConfig) error // before a source first runs; may be nil
+	Begin  func(context.Context, SourceConfig) error // before one more source runs; may be nil
 	Absent func(name string)                         // a source is gone; may be nil
 	Log    *zap.Logger
 
@@ -101,6 +101,11 @@ func (s *sourceSet) set(configs []SourceConfig) {
 	}
 	for _, c := range configs {
 		if !slices.ContainsFunc(s.running(), func(r *runningSource) bool { return r.config.Name == c.Name }) {
+			if s.Begin != nil {
+				if err := s.Begin(s.ctx, c); err != nil {
+					s.Log.Warn("frames that are gone were not ended", zap.String("source", c.Name), zap.Error(err))
+				}
+			}
 			s.start(c)
 		}
 	}
@@ -114,11 +119,6 @@ func sameSource(a, b SourceConfig) bool {
 
 // start runs one more source.
 func (s *sourceSet) start(c SourceConfig) {
-	if s.Begin != nil {
-		if err := s.Begin(s.ctx, c); err != nil {
-			s.Log.Warn("frames of a source that are gone were not ended", zap.String("source", c.Name), zap.Error(err))
-		}
-	}
 	ctx, stop := context.WithCancel(s.ctx)
 	r := &runningSource{config: c, folder: s.Make(c), stop: stop, done: make(chan struct{})}
 	s.mu.Lock()

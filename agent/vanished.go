@@ -18,24 +18,32 @@ import (
 // before the sources do. Streamed frames are left alone: their client sends them again.
 func (d *Daemon) endVanished(ctx context.Context) error {
 	for _, s := range d.Config.folders() {
-		pending, err := d.store.Pending(ctx, s.Name)
-		if err != nil {
+		if err := d.endVanishedOf(ctx, s); err != nil {
 			return err
 		}
-		for _, rec := range pending {
-			why := vanished(rec, s.Path)
-			if why == "" {
-				continue
-			}
-			if err := d.runs.begin(ctx, rec.RunID, rec.Source); err != nil {
-				return err
-			}
-			d.pipeline.commit(ctx, stream.Arrival{
-				Receipt:   stream.Receipt{Source: rec.Source, Key: rec.Key, Path: rec.Path, Name: rec.Name, Size: rec.Size},
-				Admission: stream.Admission{FrameID: rec.ID, RunID: rec.RunID, Seq: rec.Seq, State: stream.StateAccepted},
-				Settle:    func(stream.Outcome) {},
-			}, reporting.Completion{FrameID: rec.ID, State: string(stream.StateRejected), Reason: why})
+	}
+	return nil
+}
+
+// endVanishedOf is endVanished for one source.
+func (d *Daemon) endVanishedOf(ctx context.Context, s SourceConfig) error {
+	pending, err := d.store.Pending(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	for _, rec := range pending {
+		why := vanished(rec, s.Path)
+		if why == "" {
+			continue
 		}
+		if err := d.runs.begin(ctx, rec.RunID, rec.Source); err != nil {
+			return err
+		}
+		d.pipeline.commit(ctx, stream.Arrival{
+			Receipt:   stream.Receipt{Source: rec.Source, Key: rec.Key, Path: rec.Path, Name: rec.Name, Size: rec.Size},
+			Admission: stream.Admission{FrameID: rec.ID, RunID: rec.RunID, Seq: rec.Seq, State: stream.StateAccepted},
+			Settle:    func(stream.Outcome) {},
+		}, reporting.Completion{FrameID: rec.ID, State: string(stream.StateRejected), Reason: why})
 	}
 	return nil
 }
