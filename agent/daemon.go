@@ -32,6 +32,8 @@ type Daemon struct {
 	Reload     <-chan struct{}        // asks for it; may be nil
 	SetLevel   func(string)           // of the log; may be nil
 
+	openAnalyser func(context.Context, InferConfig) (*Analyser, error) // tests; nil: openTested
+
 	storage
 	store     *reporting.Store
 	live      atomic.Pointer[settings]

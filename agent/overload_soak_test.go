@@ -1,0 +1,278 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
+	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
+	"github.com/uni-aims/aimsd/stream/streamtest"
+	"github.com/uni-aims/aimsd/stream/tiff"
+)
+
+const overloadSide = 64
+
+// overloaded is a whole daemon whose analysis takes a set time and no processor.
+type overloaded struct {
+	t       *testing.T
+	takes   atomic.Int64 // nanoseconds
+	folder  string       // watched, as source "folder"
+	address string       // gRPC
+	metrics string       // URL
+	stop    func()
+
+	mu   sync.Mutex
+	ages map[string][]time.Duration // by source: of frames when their analysis ended
+	wait map[string][]time.Duration // when it began
+}
+
+func newOverloaded(t *testing.T, takes time.Duration, policy string) *overloaded {
+	t.Helper()
+	dir := t.TempDir()
+	o := &overloaded{
+		t: t, folder: filepath.Join(dir, "frames"),
+		ages: map[string][]time.Duration{}, wait: map[string][]time.Duration{},
+	}
+	o.takes.Store(int64(takes))
+	require.NoError(t, os.Mkdir(o.folder, 0o755))
+	c, err := ParseConfig(fmt.Appendf(nil, "data_dir: %s\ngrpc: {listen: 127.0.0.1:0, max_in_flight_mb: 1}\nhttp: {listen: 127.0.0.1:0}\n"+
+		"sources:\n  - {name: folder, path: %s, policy: %s}\n  - {name: stream, type: grpc, policy: %s}\n",
+		filepath.Join(dir, "data"), o.folder, policy, policy), nil)
+	require.NoError(t, err)
+	a := &Analyser{Model: &reporting.Model{Name: "artificial"}}
+	a.instead = func(ctx context.Context, f *stream.Frame, mode string) (*Analysis, error) {
+		began := time.Now()
+		an, err := a.MeasureLabels(f, make([]int32, f.Width*f.Height), mode)
+		select {
+		case <-time.After(time.Duration(o.takes.Load()) - time.Since(began)):
+		case <-ctx.Done():
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.wait[f.Source] = append(o.wait[f.Source], began.Sub(f.ReceivedAt))
+		o.ages[f.Source] = append(o.ages[f.Source], time.Since(f.ReceivedAt))
+		return an, err
+	}
+	ready := make(chan struct{})
+	d := &Daemon{
+		Config: c, Log: zap.NewNop(), openAnalyser: func(context.Context, InferConfig) (*Analyser, error) { return a, nil },
+		OnReady: func(grpc, http string) { o.address, o.metrics = grpc, "http://"+http+"/metrics"; close(ready) },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	o.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-ended) })
+	t.Cleanup(o.stop)
+	select {
+	case <-ready:
+	case <-time.After(time.Minute):
+		require.FailNow(t, "the daemon is not ready")
+	}
+	return o
+}
+
+// frameCounts reads /metrics and checks that every frame of every source is accounted for.
+func (o *overloaded) frameCounts() map[string]map[string]int {
+	o.t.Helper()
+	response, err := http.Get(o.metrics)
+	require.NoError(o.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(o.t, err)
+	http.DefaultClient.CloseIdleConnections()
+	sample := regexp.MustCompile(`(?m)^aimsd_frames_(total|in_flight)\{(?:outcome="(\w+)",)?source="(\w+)"\} (\d+)$`)
+	counts := map[string]map[string]int{}
+	for _, m := range sample.FindAllStringSubmatch(string(body), -1) {
+		if counts[m[3]] == nil {
+			counts[m[3]] = map[string]int{}
+		}
+		n, err := strconv.Atoi(m[4])
+		require.NoError(o.t, err)
+		counts[m[3]][m[2]] = n
+	}
+	for source, c := range counts {
+		require.Equal(o.t, c["received"], c["processed"]+c["gated"]+c["rejected"]+c["dropped"]+c[""], "%s: %v", source, c)
+	}
+	return counts
+}
+
+// write puts frames into the folder, one every period, until ctx ends.
+func (o *overloaded) write(ctx context.Context, period time.Duration) (n int) {
+	var b bytes.Buffer
+	require.NoError(o.t, tiff.EncodeGray8(&b, bytes.Repeat([]byte{7}, overloadSide*overloadSide), overloadSide, overloadSide, tiff.GrayOptions{}))
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return n
+		case <-ticker.C:
+		}
+		name := filepath.Join(o.folder, fmt.Sprintf("f%06d.tif", n))
+		if os.WriteFile(name+".tmp", b.Bytes(), 0o600) != nil || os.Rename(name+".tmp", name) != nil {
+			o.t.Error("frame not written", name)
+			return n
+		}
+		n++
+	}
+}
+
+// push sends frames of source "stream", one every period, until ctx ends, and waits for all their outcomes.
+func (o *overloaded) push(ctx context.Context, period time.Duration) (done, dropped int) {
+	conn, err := grpc.NewClient(o.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(o.t, err)
+	defer conn.Close()
+	push, err := aimsv1.NewFrameServiceClient(conn).Push(context.WithoutCancel(ctx))
+	require.NoError(o.t, err)
+	go func() {
+		pixels := bytes.Repeat([]byte{7}, overloadSide*overloadSide)
+		ticker := time.NewTicker(period)
+		defer ticker.Stop()
+		for n := 1; ctx.Err() == nil; n++ {
+			_ = push.Send(&aimsv1.PushRequest{Part: &aimsv1.PushRequest_Header{Header: &aimsv1.FrameHeader{
+				FrameUid: strconv.Itoa(n), Seq: uint64(n), Width: overloadSide, Height: overloadSide, Format: aimsv1.PixelFormat_GRAY8, Source: "stream",
+			}}})
+			_ = push.Send(&aimsv1.PushRequest{Part: &aimsv1.PushRequest_Chunk{Chunk: &aimsv1.FrameChunk{Data: pixels}}})
+			select {
+			case <-ctx.Done():
+			case <-ticker.C:
+			}
+		}
+		_ = push.CloseSend()
+	}()
+	for {
+		ack, err := push.Recv()
+		if err == io.EOF {
+			return done, dropped
+		}
+		if err != nil {
+			o.t.Error(err)
+			return done, dropped
+		}
+		switch {
+		case ack.GetState() == aimsv1.FrameAck_ACCEPTED:
+		case ack.GetState() == aimsv1.FrameAck_DONE && ack.GetReason() == "":
+			done++
+		case ack.GetState() == aimsv1.FrameAck_DONE:
+			dropped++
+		default:
+			o.t.Errorf("frame %s: %s %s", ack.GetFrameUid(), ack.GetState(), ack.GetReason())
+		}
+	}
+}
+
+// heap is what is in use after a collection.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// run lets frames of a source come twice as fast as results for a while, then lets everything drain.
+func (o *overloaded) run(length time.Duration, source string) (sent, dropped int) {
+	takes := time.Duration(o.takes.Load())
+	ctx, cancel := context.WithTimeout(o.t.Context(), length)
+	defer cancel()
+	var wg sync.WaitGroup
+	var early, late int64
+	wg.Go(func() {
+		if source == "folder" {
+			sent = o.write(ctx, takes/2)
+			return
+		}
+		done, superseded := o.push(ctx, takes/2)
+		sent, dropped = done+superseded, superseded
+	})
+	began := time.Now()
+	for ctx.Err() == nil {
+		o.frameCounts()
+		switch {
+		case early == 0 && time.Since(began) > length/3:
+			early = heap()
+		case time.Since(began) > length/3:
+			late = heap()
+		}
+		time.Sleep(min(takes/2, length/20))
+	}
+	o.takes.Store(0)
+	wg.Wait()
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		c := o.frameCounts()[source]
+		if c["received"] >= sent && c[""] == 0 {
+			require.Equal(o.t, sent, c["received"])
+			require.Equal(o.t, c["received"], c["processed"]+c["dropped"], c)
+			if source == "folder" {
+				dropped = c["dropped"]
+			}
+			require.Equal(o.t, dropped, c["dropped"])
+			break
+		}
+		require.True(o.t, time.Now().Before(deadline), "frames are left: %v", c)
+		time.Sleep(20 * time.Millisecond)
+	}
+	o.t.Logf("%s: %d frames, %d dropped, heap %.1f MiB a third through, %.1f MiB at the end", source, sent, dropped,
+		float64(early)/(1<<20), float64(late)/(1<<20))
+	require.Less(o.t, late-early, int64(16<<20), "memory grows")
+	return sent, dropped
+}
+
+func percentile(of []time.Duration, p float64) time.Duration {
+	s := slices.Sorted(slices.Values(of))
+	return s[min(len(s)-1, int(p*float64(len(s))))]
+}
+
+// Frames come twice as fast as results: all of them are accounted for at every look, memory stays, a source
+// that blocks drops none, and one that keeps the latest is as fresh as the analysis is fast.
+func TestTwofoldOverloadSoak(t *testing.T) {
+	length, full := streamtest.Soak(t, 4*time.Second)
+	takes := 200 * time.Millisecond
+	if full {
+		takes = time.Second
+	}
+	for _, policy := range []string{"block", "latest"} {
+		for _, source := range []string{"folder", "stream"} {
+			t.Run(strings.Join([]string{policy, source}, " "), func(t *testing.T) {
+				t.Parallel() // it waits
+				o := newOverloaded(t, takes, policy)
+				sent, dropped := o.run(length, source)
+				if policy == "block" {
+					require.Zero(t, dropped)
+					require.Greater(t, sent, 1)
+					return
+				}
+				require.Greater(t, dropped, sent/4, "it was not overloaded")
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				began, ended := percentile(o.wait[source], 0.99), percentile(o.ages[source], 0.99)
+				t.Logf("analysis %s; age of the newest frame, p99: %s as its analysis begins, %s as it ends (%.2f times the analysis)",
+					takes, began.Round(time.Millisecond), ended.Round(time.Millisecond), ended.Seconds()/takes.Seconds())
+				require.LessOrEqual(t, began, takes*3/2)
+				if full { // where the machine has time for more than this
+					require.LessOrEqual(t, ended, takes*3/2+takes/10)
+				}
+			})
+		}
+	}
+}
