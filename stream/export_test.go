@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -18,7 +19,8 @@ func (f *Folder) SetEvents(fn func() (Events, error)) { f.newEvents = fn }
 func (f *Folder) SetNetwork(fn func(string) bool)     { f.isNetwork = fn }
 func (f *Folder) SetLeaseUnknown()                    { f.lease = func(string) writer { return writerUnknown } }
 
-func (f *Folder) SetTailWait(d time.Duration) { f.tailWait = d }
+func (f *Folder) SetListed(fn func(os.FileInfo) int64) { f.listed = fn }
+func (f *Folder) SetTailWait(d time.Duration)          { f.tailWait = d }
 
 // AdmitAhead is how many files a source admits before there is room for them.
 const AdmitAhead = admitAhead

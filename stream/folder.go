@@ -99,6 +99,7 @@ type Folder struct {
 	isNetwork func(path string) bool   // tests; nil: ask the file system
 	lease     func(path string) writer // tests; nil: ask the kernel
 	tailWait  time.Duration            // tests; 0: as above
+	listed    func(os.FileInfo) int64  // tests; nil: a listing tells the size
 
 	mu       sync.Mutex
 	problem  error // nil: watching

@@ -102,6 +102,7 @@ type arrived struct {
 	stream.Arrival
 	at   time.Time
 	fill byte
+	sha  string
 	err  error
 }
 
@@ -162,7 +163,10 @@ func (b *bench) take(ctx context.Context, a stream.Arrival) {
 	if err != nil {
 		outcome = stream.Outcome{State: stream.StateRejected, Reason: err.Error()}
 	} else {
-		got.fill = frame.Gray8[0]
+		got.sha = frame.SHA256
+		if frame.Gray8 != nil {
+			got.fill = frame.Gray8[0]
+		}
 		frame.Release()
 	}
 	b.mu.Lock()

@@ -184,7 +184,11 @@ func (s *scanner) visit(ctx context.Context, rel string, entry fs.DirEntry) {
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	s.result.files = append(s.result.files, foundFile{rel, stampOf(info)})
+	found := foundFile{rel, stampOf(info)}
+	if s.r.f.listed != nil {
+		found.stamp.size = s.r.f.listed(info)
+	}
+	s.result.files = append(s.result.files, found)
 }
 
 // skip reports whether a folder holds aimsd's own output, under whatever name it is reached.
