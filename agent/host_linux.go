@@ -35,11 +35,24 @@ func diskFree(dir string) (uint64, error) {
 func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
 // lowerPriority puts the instrument's own programs first. Linux keeps a niceness for each thread; those to
-// come take that of the thread that starts them. One that is higher already is left alone.
+// come take that of the thread that starts them, so that threads are looked at until none is left. A niceness
+// that is higher already is left alone.
 func lowerPriority() error {
+	for {
+		changed, err := lowerThreads()
+		if err != nil {
+			return fmt.Errorf("lower the priority: %w", err)
+		}
+		if !changed {
+			return nil
+		}
+	}
+}
+
+func lowerThreads() (changed bool, err error) {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return fmt.Errorf("lower the priority: %w", err)
+		return false, err
 	}
 	for _, task := range tasks {
 		id, err := strconv.Atoi(task.Name())
@@ -47,12 +60,13 @@ func lowerPriority() error {
 			continue
 		}
 		kernel, err := unix.Getpriority(unix.PRIO_PROCESS, id) // 20 - niceness
-		if err != nil || 20-kernel >= niceness {
+		if err != nil || 20-kernel >= niceness {               // it may have ended
 			continue
 		}
 		if err := unix.Setpriority(unix.PRIO_PROCESS, id, niceness); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("lower the priority: %w", err)
+			return false, err
 		}
+		changed = true
 	}
-	return nil
+	return changed, nil
 }

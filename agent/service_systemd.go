@@ -62,7 +62,7 @@ func (m *systemd) Render(s serviceSpec) (string, error) {
 		"User": owner, "Group": owner,
 		"ExecStartPre":  fmt.Sprintf("-%q check -c %q", s.Exe, s.ConfigPath),
 		"ExecStart":     fmt.Sprintf("%q run -c %q", s.Exe, s.ConfigPath),
-		"Documentation": "file:" + strings.ReplaceAll(s.ConfigPath, " ", "%20"),
+		"Documentation": "file:" + strings.ReplaceAll(s.ConfigPath, " ", "%%20"), // a % begins what systemd replaces
 		// The folder of the data is made by install, wherever it is.
 		"StateDirectory": "", "StateDirectoryMode": "",
 		"Environment": fmt.Sprintf("%q", "XDG_CACHE_HOME="+filepath.Join(s.Config.DataDir, "cache")),
@@ -79,7 +79,7 @@ func (m *systemd) Render(s serviceSpec) (string, error) {
 	if s.inTemp() {
 		set["PrivateTmp"] = "no"
 	}
-	unit := strings.Replace(string(configs.Unit), unitFolder+"/aimsd.service", m.path(s.Name), 1)
+	_, unit, _ := strings.Cut(string(configs.Unit), "\n\n") // without how it is installed by hand
 	var b strings.Builder
 	fmt.Fprintln(&b, unitMark)
 	for line := range strings.Lines(unit) {
