@@ -221,6 +221,16 @@ func reduced(f *stream.Frame, maxBytes int) picture {
 // binned averages squares of by x by pixels, fewer at a side shorter than that.
 func binned[T uint8 | uint16](pix []T, width, height, toWidth, toHeight, by int) []T {
 	out := make([]T, toWidth*toHeight)
+	if by == 2 && width > 1 && height > 1 { // the common case, four times as fast
+		for y := range toHeight {
+			a, b := pix[2*y*width:][:2*toWidth], pix[(2*y+1)*width:][:2*toWidth]
+			to := out[y*toWidth:][:toWidth]
+			for x := range to {
+				to[x] = T((uint32(a[2*x]) + uint32(a[2*x+1]) + uint32(b[2*x]) + uint32(b[2*x+1])) / 4)
+			}
+		}
+		return out
+	}
 	sums := make([]uint32, toWidth)
 	rows, columns := min(by, height), min(by, width)
 	for y := range toHeight {
