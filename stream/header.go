@@ -110,6 +110,9 @@ func checkNames(h *aimsv1.FrameHeader) error {
 		if f.value != safeName(f.value) {
 			return fmt.Errorf(`%s %q cannot name a folder: avoid %s, a leading dot or space, and a trailing dot or space`, f.name, f.value, fileNameRunes)
 		}
+		if deviceName(f.value) {
+			return fmt.Errorf("%s %q cannot name a folder: it is a device on Windows", f.name, f.value)
+		}
 	}
 	return nil
 }

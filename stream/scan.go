@@ -120,7 +120,7 @@ func (r *folderRun) reconcile(found foundFile, count uint64, now time.Time) {
 	if ok && d.stamp == found.stamp || r.cands[found.rel] != nil {
 		return
 	}
-	r.cands[found.rel] = &candidate{rel: found.rel, stamp: found.stamp, fresh: true, listed: true, due: now}
+	r.cands[found.rel] = &candidate{rel: found.rel, stamp: found.stamp, fresh: true, listed: true, scan: count, due: now}
 	r.wakeAt(now)
 }
 

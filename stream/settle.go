@@ -27,6 +27,7 @@ type candidate struct {
 	arrived bool   // it appeared, and nothing was written to it since: perhaps renamed into the folder
 	ready   bool   // waiting in the queue
 	listed  bool   // a scan found it, and it was not looked at since it had to rest: see held
+	scan    uint64 // which scan found it; 0: an event did
 	stamp   stamp
 	since   time.Time // when stamp was first seen
 	due     time.Time // when to look again

@@ -31,7 +31,7 @@ type folderRun struct {
 	cands map[string]*candidate
 	queue []*candidate // complete, in order of delivery
 	dirty bool         // the queue needs sorting
-	first *candidate   // of the listed ones, in order of delivery; nil: none
+	first *candidate   // of the listed ones, in order of scan and delivery; nil: none
 	done  map[string]doneFile
 	wake  time.Time // earliest due candidate; zero: none
 
@@ -182,7 +182,7 @@ func (r *folderRun) lookAtDue(ctx context.Context) {
 			continue
 		}
 		r.wakeAt(c.due)
-		if c.listed && (r.first == nil || inOrder(c, r.first) < 0) {
+		if c.listed && (r.first == nil || cmp.Or(cmp.Compare(c.scan, r.first.scan), inOrder(c, r.first)) < 0) {
 			r.first = c
 		}
 	}
@@ -209,10 +209,11 @@ func inOrder(a, b *candidate) int {
 }
 
 // held reports that the queue waits for an older file of the same scan, which still has to rest: files found
-// together are looked at one after the other, yet are delivered in order.
+// together are looked at one after the other, yet are delivered in order. It does not wait for what later scans
+// find: a long copy of old files would hold up everything.
 func (r *folderRun) held() bool {
 	c := r.first
-	return c != nil && c.listed && !c.ready && r.cands[c.rel] == c && len(r.queue) > 0 && inOrder(c, r.queue[0]) < 0
+	return c != nil && c.listed && !c.ready && r.cands[c.rel] == c && len(r.queue) > 0 && c.scan <= r.queue[0].scan && inOrder(c, r.queue[0]) < 0
 }
 
 // drainEvents takes the events that already arrived, so that a look sees what they say.
