@@ -30,6 +30,9 @@ func (d *Daemon) openAlerts(ctx context.Context, set *rules.Set) error {
 
 // openOutlets makes what carries messages to the broker.
 func (d *Daemon) openOutlets(topics reporting.Topics) error {
+	counts := &outletStats{Store: d.store, Evidence: d.evidence}
+	counts.init()
+	defer func() { d.stats.registry.MustRegister(counts) }()
 	m := d.Config.MQTT
 	if m.URL == "" {
 		return nil
@@ -39,7 +42,9 @@ func (d *Daemon) openOutlets(topics reporting.Topics) error {
 		TLS:       reporting.TLSFiles{CAFile: m.TLS.CAFile, CertFile: m.TLS.CertFile, KeyFile: m.TLS.KeyFile, ServerName: m.TLS.ServerName},
 		Log:       d.Log.Named("mqtt"),
 		OnCommand: d.alerts.command,
+		OnSent:    counts.observe,
 	}
+	counts.Connected = d.publisher.Ready
 	if err := d.publisher.Validate(); err != nil {
 		return usageError{fmt.Errorf("mqtt: %w", err)}
 	}
