@@ -202,7 +202,7 @@ func writeAnalysis(ctx context.Context, out *reporting.OutputFolder, id string, 
 	return out.Write(ctx, reporting.Input{
 		Path: id, Name: an.Frame.Name, Result: an.Result,
 		Labels: an.Labels, Width: an.Frame.Width, Height: an.Frame.Height, Objects: an.Objects,
-		Gray8: an.Frame.Gray8, Gray16: an.Frame.Gray16, TextBoxes: an.TextBoxes,
+		Gray8: an.Frame.Gray8, Gray16: an.Frame.Gray16, TextBoxes: an.TextBoxes, NoOverlay: an.NoOverlay,
 		Finish: func(r *reporting.Result, took time.Duration) {
 			t := &r.TimingsMs
 			t.Total -= t.Decode + t.Write // of a write that failed and is tried again

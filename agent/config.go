@@ -13,20 +13,23 @@ import (
 
 // Config is the daemon's configuration. configs/aimsd.yaml documents every key.
 type Config struct {
-	Site       string         `yaml:"site"`
-	Instrument string         `yaml:"instrument"`
-	DataDir    string         `yaml:"data_dir"`
-	Sources    []SourceConfig `yaml:"sources"`
-	GRPC       GRPCConfig     `yaml:"grpc"`
-	HTTP       HTTPConfig     `yaml:"http"`
-	MQTT       MQTTConfig     `yaml:"mqtt"`
-	Infer      InferConfig    `yaml:"infer"`
-	Scale      ScaleConfig    `yaml:"scale"`
-	Run        RunConfig      `yaml:"run"`
-	Rules      []rules.Rule   `yaml:"rules"`
-	Log        LogConfig      `yaml:"log"`
-	Reload     string         `yaml:"reload"`
-	Priority   string         `yaml:"priority"`
+	Site       string          `yaml:"site"`
+	Instrument string          `yaml:"instrument"`
+	DataDir    string          `yaml:"data_dir"`
+	Sources    []SourceConfig  `yaml:"sources"`
+	GRPC       GRPCConfig      `yaml:"grpc"`
+	HTTP       HTTPConfig      `yaml:"http"`
+	MQTT       MQTTConfig      `yaml:"mqtt"`
+	Infer      InferConfig     `yaml:"infer"`
+	Scale      ScaleConfig     `yaml:"scale"`
+	Run        RunConfig       `yaml:"run"`
+	Disk       DiskConfig      `yaml:"disk"`
+	Retention  RetentionConfig `yaml:"retention"`
+	Rules      []rules.Rule    `yaml:"rules"`
+	Evidence   EvidenceConfig  `yaml:"evidence"`
+	Log        LogConfig       `yaml:"log"`
+	Reload     string          `yaml:"reload"`
+	Priority   string          `yaml:"priority"`
 }
 
 // SourceConfig is one watched folder, or one stream of frames that clients push.
@@ -72,17 +75,19 @@ type HTTPConfig struct {
 
 // MQTTConfig is the broker messages go to.
 type MQTTConfig struct {
-	URL          string    `yaml:"url"`
-	Username     string    `yaml:"username"`
-	PasswordFile string    `yaml:"password_file"`
-	TLS          ClientTLS `yaml:"tls"`
+	URL          string       `yaml:"url"`
+	Username     string       `yaml:"username"`
+	PasswordFile string       `yaml:"password_file"`
+	TLS          ClientTLS    `yaml:"tls"`
+	Outbox       OutboxConfig `yaml:"outbox"`
 }
 
 // ClientTLS is what a TLS connection to the broker needs.
 type ClientTLS struct {
-	CAFile   string `yaml:"ca_file"`
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
+	CAFile     string `yaml:"ca_file"`
+	CertFile   string `yaml:"cert_file"`
+	KeyFile    string `yaml:"key_file"`
+	ServerName string `yaml:"server_name"`
 }
 
 // InferConfig says which network runs where.
@@ -128,12 +133,15 @@ type LogConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Site: "lab", Instrument: "instrument",
-		GRPC:   GRPCConfig{Listen: "127.0.0.1:7443", MaxInFlightMB: 1024, MaxConnections: 64, MaxCalls: 100},
-		HTTP:   HTTPConfig{Listen: "127.0.0.1:7480"},
-		Infer:  InferConfig{Provider: "auto", Model: "default", SelfTest: true},
-		Run:    RunConfig{IdleTimeout: 10 * time.Minute},
-		Log:    LogConfig{Level: "info", Format: "json", MaxSizeMB: 50, Keep: 10},
-		Reload: ReloadAuto, Priority: PriorityBelowNormal,
+		GRPC:  GRPCConfig{Listen: "127.0.0.1:7443", MaxInFlightMB: 1024, MaxConnections: 64, MaxCalls: 100},
+		HTTP:  HTTPConfig{Listen: "127.0.0.1:7480"},
+		Infer: InferConfig{Provider: "auto", Model: "default", SelfTest: true},
+		Run:   RunConfig{IdleTimeout: 10 * time.Minute},
+		Disk:  defaultDisk(), Retention: defaultRetention(),
+		MQTT:     MQTTConfig{Outbox: defaultOutbox()},
+		Evidence: defaultEvidence(),
+		Log:      LogConfig{Level: "info", Format: "json", MaxSizeMB: 50, Keep: 10},
+		Reload:   ReloadAuto, Priority: PriorityBelowNormal,
 	}
 }
 

@@ -59,6 +59,9 @@ func (c *Config) validate() error {
 	if c.Run.IdleTimeout <= 0 {
 		return fmt.Errorf("run.idle_timeout is %s; it must be longer than 0", c.Run.IdleTimeout)
 	}
+	if err := errors.Join(c.Disk.validate(), c.Retention.validate(), c.MQTT.Outbox.validate(), c.Evidence.validate()); err != nil {
+		return oneLine(err)
+	}
 	if c.GRPC.MaxConnections < 1 || c.GRPC.MaxCalls < 0 {
 		return fmt.Errorf("grpc.max_connections is %d and grpc.max_calls_per_s %g; they must be at least 1 and 0 (no limit)", c.GRPC.MaxConnections, c.GRPC.MaxCalls)
 	}

@@ -11,6 +11,8 @@ import (
 type journal struct {
 	store *reporting.Store
 	runs  *runs
+	disk  *disk  // nil: there is always room
+	stats *stats // nil: failures are told to the source alone
 }
 
 var (
@@ -18,8 +20,26 @@ var (
 	_ stream.Recaller = journal{}
 )
 
-// Admit implements stream.Journal.
+// Admit implements stream.Journal. While the disk is full or read-only it admits nothing: the source keeps the
+// frame and asks again.
 func (j journal) Admit(ctx context.Context, r stream.Receipt) (stream.Admission, error) {
+	if j.disk != nil {
+		if err := j.disk.admits(); err != nil {
+			return stream.Admission{}, err
+		}
+	}
+	a, err := j.admit(ctx, r)
+	if j.stats != nil {
+		if !reporting.DiskFault(err) {
+			j.stats.fault("journal", nil)
+		} else {
+			j.stats.fault("journal", err)
+		}
+	}
+	return a, err
+}
+
+func (j journal) admit(ctx context.Context, r stream.Receipt) (stream.Admission, error) {
 	run, err := j.runs.name(r.Source, r.RunHint)
 	if err != nil {
 		return stream.Admission{}, err

@@ -25,6 +25,9 @@ const (
 // runTime begins the names of runs: their first frame's time, UTC.
 const runTime = "20060102-150405"
 
+// closeAgain is how long a run waits that a full disk kept from being closed.
+const closeAgain = 15 * time.Second
+
 // runsFolder holds the runs' folders in the data directory.
 const runsFolder = "runs"
 
@@ -58,6 +61,7 @@ type openRun struct {
 	last     time.Time
 	ending   bool          // an explicit end was asked for
 	closing  chan struct{} // not nil: its report is being written; closed when it is closed
+	again    time.Time     // not to be closed before: the disk prevented it
 }
 
 // resume takes up the runs that a crash left open.
@@ -140,6 +144,7 @@ func (r *runs) begin(ctx context.Context, id, source string) error {
 	}
 	if !ok {
 		rec := reporting.RunRecord{ID: id, Source: source, OpenedAt: r.Now().UTC()}
+		rec.Provenance = r.provenance(rec)
 		msg, err := r.Builder.Run(reporting.RunMessageOf(rec, reporting.RunTotals{}, r.dir(id)))
 		if err != nil {
 			return err
@@ -166,6 +171,17 @@ func (r *runs) enter(rec reporting.RunRecord) (*openRun, error) {
 	run := &openRun{record: rec, out: out, last: r.Now()}
 	r.open[rec.ID] = run
 	return run, nil
+}
+
+// whileClosed runs fn with the folder of a run that is not open, and cannot be opened meanwhile; it does nothing
+// where it is open.
+func (r *runs) whileClosed(id string, fn func(dir string) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, open := r.open[id]; open {
+		return nil
+	}
+	return fn(r.dir(id))
 }
 
 func (r *runs) dir(id string) string { return filepath.Join(r.Dir, runsFolder, id) }
@@ -203,13 +219,20 @@ func (r *runs) expire(ctx context.Context) {
 	r.mu.Lock()
 	var idle []string
 	for id, run := range r.open {
-		if run.closing == nil && run.inFlight <= 0 && r.Now().Sub(run.last) >= r.IdleTimeout {
+		due := run.ending || r.Now().Sub(run.last) >= r.IdleTimeout
+		if due && run.closing == nil && run.inFlight <= 0 && !r.Now().Before(run.again) {
 			idle = append(idle, id)
 		}
 	}
 	r.mu.Unlock()
 	for _, id := range idle {
-		r.close(ctx, id, closedByIdle)
+		reason := closedByIdle
+		r.mu.Lock()
+		if run, ok := r.open[id]; ok && run.ending {
+			reason = closedByEnd
+		}
+		r.mu.Unlock()
+		r.close(ctx, id, reason)
 	}
 }
 
@@ -242,24 +265,38 @@ func (r *runs) close(ctx context.Context, id, reason string) {
 		}
 	}
 	r.mu.Unlock()
-	r.conclude(context.WithoutCancel(ctx), run, reason)
+	err := r.conclude(context.WithoutCancel(ctx), run, reason)
 	r.mu.Lock()
-	delete(r.open, id)
-	r.mu.Unlock()
+	defer r.mu.Unlock()
 	close(run.closing)
+	if err != nil && reporting.DiskFault(err) && reason != closedByStop {
+		run.closing, run.again = nil, r.Now().Add(closeAgain)
+		r.Log.Error("run not closed; trying again", zap.String("run_id", id), zap.Duration("in", closeAgain), zap.Error(err))
+		return
+	}
+	if err != nil { // it stays open in the store, and the next start takes it up
+		r.Log.Error("run not closed; the next start takes it up", zap.String("run_id", id), zap.Error(err))
+	}
+	if err := run.out.Close(); err != nil {
+		r.Log.Error("run folder not closed", zap.String("run_id", id), zap.Error(err))
+	}
+	delete(r.open, id)
 }
 
 // conclude writes a run's report and closes it in the store.
-func (r *runs) conclude(ctx context.Context, run *openRun, reason string) {
+func (r *runs) conclude(ctx context.Context, run *openRun, reason string) error {
 	id := run.record.ID
 	rec := run.record
 	rec.ClosedAt, rec.Reason = r.Now().UTC(), reason
+	rec.Provenance = r.provenance(rec)
 	log := r.Log.With(zap.String("run_id", id))
-	if err := r.report(ctx, rec, run.out.Dir); err != nil {
-		log.Error("run report not written", zap.Error(err))
+	if err := r.Store.DescribeRun(ctx, id, rec.Provenance); err != nil {
+		return err
 	}
-	if err := run.out.Close(); err != nil {
-		log.Error("run folder not closed", zap.Error(err))
+	if err := writeReport(ctx, r.Store, rec, exitSuccess, run.out.Dir, run.out.Dir); reporting.DiskFault(err) {
+		return err
+	} else if err != nil {
+		log.Error("run report not written", zap.Error(err))
 	}
 	totals, err := r.Store.RunTotals(ctx, id)
 	if err != nil {
@@ -270,9 +307,18 @@ func (r *runs) conclude(ctx context.Context, run *openRun, reason string) {
 		log.Error("run message not built", zap.Error(err))
 	}
 	if err := r.Store.CloseRun(ctx, id, rec.ClosedAt, reason, []reporting.Message{msg}); err != nil && !errors.Is(err, reporting.ErrRunClosed) {
-		log.Error("run not closed in the store", zap.Error(err))
-		return
+		return err
 	}
 	log.Info("run closed", zap.String("reason", reason), zap.Int64("frames", totals.Frames.Received),
 		zap.Int64("objects", totals.Objects), zap.String("report", filepath.Join(run.out.Dir, reporting.ReportFile)))
+	return nil
+}
+
+// provenance is what makes a run's results now.
+func (r *runs) provenance(rec reporting.RunRecord) []byte {
+	b := reporting.Batch{Run: rec}
+	if r.Describe != nil {
+		r.Describe(&b)
+	}
+	return b.Provenance().Encode()
 }

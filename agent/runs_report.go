@@ -10,16 +10,28 @@ import (
 	"github.com/uni-aims/aimsd/stream"
 )
 
-// report writes a run's tables and report from the store.
-func (r *runs) report(ctx context.Context, rec reporting.RunRecord, dir string) error {
-	b := reporting.Batch{Run: rec, Generated: rec.ClosedAt}
-	if r.Describe != nil {
-		r.Describe(&b)
-	}
-	if err := gatherInputs(ctx, r.Store, rec.ID, &b); err != nil {
+// writeReport writes a run's tables and report into dir, from the store and the folder where its frames lie.
+// A run that is not closed is reported up to its last frame.
+func writeReport(ctx context.Context, store *reporting.Store, rec reporting.RunRecord, exit, frames, dir string) error {
+	made, err := reporting.DecodeProvenance(rec.Provenance)
+	if err != nil {
 		return err
 	}
-	return reporting.WriteBatch(dir, b)
+	b := reporting.Batch{Run: rec, ExitStatus: exit, Generated: rec.ClosedAt}
+	if rec.ClosedAt.IsZero() {
+		b.Generated = rec.LastFrame
+	}
+	b.SetProvenance(made)
+	if err := gatherInputs(ctx, store, rec.ID, &b); err != nil {
+		return err
+	}
+	if b.Frames, err = store.RunTotals(ctx, rec.ID); err != nil {
+		return err
+	}
+	if b.Alerts, err = store.AlertChanges(ctx, rec.ID); err != nil {
+		return err
+	}
+	return reporting.WriteBatchFrom(frames, dir, b)
 }
 
 // gatherInputs lists a run's frames from the store, in their order.
@@ -42,7 +54,11 @@ func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *rep
 		}
 		switch f.State {
 		case "processed":
-			res := results[f.ID]
+			res, ok := results[f.ID]
+			if !ok {
+				in.Status, in.Error = reporting.StatusGated, "its result was removed by retention"
+				break
+			}
 			in.Status, in.Result, in.Sizes, in.Error = reporting.StatusOK, &res.Result, res.Sizes, ""
 		case "gated":
 			in.Status = reporting.StatusGated
