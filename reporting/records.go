@@ -53,6 +53,7 @@ type Completion struct {
 	FrameID  string
 	State    string // processed, gated, rejected, dropped
 	Reason   string
+	Cause    string // a word for the reason, by which frames are counted; "" is CauseOther
 	SHA256   string
 	Folder   string
 	Summary  []byte       // JSON of the frame message

@@ -99,6 +99,9 @@ func (s *Store) Skip(ctx context.Context, recs []FrameRecord) error {
 			if err := t.insertFrame(ctx, &rec); err != nil {
 				return err
 			}
+			if err := t.countCause(ctx, rec.Source, rec.State, CauseBacklog); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -200,6 +203,9 @@ func (s *Store) Commit(ctx context.Context, c Completion) error {
 		}
 		// c.State is one of four constants: it names the column.
 		if _, err := t.exec(ctx, `UPDATE sources SET in_flight = in_flight - 1, `+c.State+` = `+c.State+` + 1 WHERE name = ?`, source); err != nil {
+			return err
+		}
+		if err := t.countCause(ctx, source, c.State, c.Cause); err != nil {
 			return err
 		}
 		if result != nil {
