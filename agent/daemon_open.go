@@ -70,6 +70,11 @@ func (d *Daemon) open(ctx context.Context) error {
 		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(),
 		Suspects: d.suspects, Evidence: d.evidence, NoOverlay: d.disk.short,
 	}
+	connections := func() int { return 0 }
+	if d.grpc != nil {
+		connections = d.grpc.Connections
+	}
+	d.stats.registry.MustRegister(sourceCollector{d.sources.folders, d.push, connections})
 	return d.endVanished(ctx)
 }
 

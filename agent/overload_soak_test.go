@@ -110,7 +110,17 @@ func (o *overloaded) frameCounts() map[string]map[string]int {
 		require.NoError(o.t, err)
 		counts[m[3]][m[2]] = n
 	}
+	causes := regexp.MustCompile(`(?m)^aimsd_frames_causes_total\{cause="\w+",outcome="(\w+)",source="(\w+)"\} (\d+)$`)
+	because := map[string]int{}
+	for _, m := range causes.FindAllStringSubmatch(string(body), -1) {
+		n, err := strconv.Atoi(m[3])
+		require.NoError(o.t, err)
+		because[m[2]+m[1]] += n
+	}
 	for source, c := range counts {
+		for _, outcome := range []string{"gated", "rejected", "dropped"} {
+			require.Equal(o.t, c[outcome], because[source+outcome], "causes of %s %s", source, outcome)
+		}
 		require.Equal(o.t, c["received"], c["processed"]+c["gated"]+c["rejected"]+c["dropped"]+c[""], "%s: %v", source, c)
 	}
 	return counts

@@ -171,7 +171,7 @@ func (p *pipeline) finish(ctx context.Context, j job) {
 		c.SHA256 = j.frame.SHA256
 	}
 	if err != nil {
-		c.State, c.Reason = string(stream.StateRejected), oneLine(err).Error()
+		c.State, c.Reason, c.Cause = string(stream.StateRejected), oneLine(err).Error(), cause(j, err)
 	} else {
 		c.Result, c.Sizes = j.analysis.Result, j.analysis.sizes()
 	}
@@ -200,7 +200,7 @@ func (p *pipeline) write(ctx context.Context, j job, c *reporting.Completion) er
 
 // drop ends a frame that a newer one has overtaken.
 func (p *pipeline) drop(ctx context.Context, a stream.Arrival, reason string) {
-	p.commit(ctx, a, reporting.Completion{FrameID: a.FrameID, State: string(stream.StateDropped), Reason: reason})
+	p.commit(ctx, a, reporting.Completion{FrameID: a.FrameID, State: string(stream.StateDropped), Reason: reason, Cause: causeSuperseded})
 }
 
 // commit ends a frame in one transaction with its messages, then tells the source. It returns the frame's row

@@ -89,8 +89,9 @@ type storeCollector struct{ store *reporting.Store }
 
 var _ prometheus.Collector = (*storeCollector)(nil)
 
-func (c *storeCollector) descs() (frames, inFlight, outbox, outboxBytes *prometheus.Desc) {
+func (c *storeCollector) descs() (frames, causes, inFlight, outbox, outboxBytes *prometheus.Desc) {
 	return prometheus.NewDesc("aimsd_frames_total", "Frames by source and outcome; received = processed + gated + rejected + dropped + in flight.", []string{"source", "outcome"}, nil),
+		prometheus.NewDesc("aimsd_frames_causes_total", "Frames that were not processed, by source, outcome and cause; causes add up to the outcome.", []string{"source", "outcome", "cause"}, nil),
 		prometheus.NewDesc("aimsd_frames_in_flight", "Frames accepted and not final.", []string{"source"}, nil),
 		prometheus.NewDesc("aimsd_outbox_messages", "MQTT messages waiting.", nil, nil),
 		prometheus.NewDesc("aimsd_outbox_bytes", "Bytes of MQTT messages waiting.", nil, nil)
@@ -98,27 +99,32 @@ func (c *storeCollector) descs() (frames, inFlight, outbox, outboxBytes *prometh
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(out chan<- *prometheus.Desc) {
-	a, b, d, e := c.descs()
-	for _, desc := range []*prometheus.Desc{a, b, d, e} {
+	a, b, d, e, f := c.descs()
+	for _, desc := range []*prometheus.Desc{a, b, d, e, f} {
 		out <- desc
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *storeCollector) Collect(out chan<- prometheus.Metric) {
-	frames, inFlight, outbox, outboxBytes := c.descs()
+	frames, causes, inFlight, outbox, outboxBytes := c.descs()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	counts, err := c.store.Counts(ctx)
+	accounts, err := c.store.Accounts(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(frames, fmt.Errorf("read counts: %w", err))
 		return
 	}
-	for source, n := range counts {
+	for source, n := range accounts {
 		for outcome, v := range map[string]int64{
 			"received": n.Received, "processed": n.Processed, "gated": n.Gated, "rejected": n.Rejected, "dropped": n.Dropped,
 		} {
 			out <- prometheus.MustNewConstMetric(frames, prometheus.CounterValue, float64(v), source, outcome)
+		}
+		for outcome, by := range n.Causes {
+			for cause, v := range by {
+				out <- prometheus.MustNewConstMetric(causes, prometheus.CounterValue, float64(v), source, outcome, cause)
+			}
 		}
 		out <- prometheus.MustNewConstMetric(inFlight, prometheus.GaugeValue, float64(n.InFlight), source)
 	}

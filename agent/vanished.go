@@ -43,7 +43,7 @@ func (d *Daemon) endVanishedOf(ctx context.Context, s SourceConfig) error {
 			Receipt:   stream.Receipt{Source: rec.Source, Key: rec.Key, Path: rec.Path, Name: rec.Name, Size: rec.Size},
 			Admission: stream.Admission{FrameID: rec.ID, RunID: rec.RunID, Seq: rec.Seq, State: stream.StateAccepted},
 			Settle:    func(stream.Outcome) {},
-		}, reporting.Completion{FrameID: rec.ID, State: string(stream.StateRejected), Reason: why})
+		}, reporting.Completion{FrameID: rec.ID, State: string(stream.StateRejected), Reason: why, Cause: causeVanished})
 	}
 	return nil
 }

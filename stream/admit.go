@@ -123,7 +123,7 @@ func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
 	if reason := c.reject; reason != nil {
 		r.f.counts.givenUp.Add(1)
 		r.log.Warn("file given up", zap.String("path", file), zap.Error(reason))
-		a.Open = func(context.Context) (*Frame, error) { return nil, fmt.Errorf("%s: %w", file, reason) }
+		a.Open = func(context.Context) (*Frame, error) { return nil, givenUp{file, reason} }
 	}
 	return a, nil
 }

@@ -238,6 +238,7 @@ func TestFilesThatNeverBecomeCompleteAreRejected(t *testing.T) {
 	got := b.expect(2)
 	slices.SortFunc(got, func(x, y arrived) int { return stream.CompareNatural(x.Name, y.Name) })
 	require.ErrorContains(t, got[0].err, "strip lies outside")
+	require.ErrorIs(t, got[0].err, stream.ErrGivenUp)
 	require.ErrorContains(t, got[1].err, "empty")
 	require.Len(t, b.journal.Receipts(stream.StateRejected), 2)
 	require.Equal(t, uint64(2), b.folder.Stats().GivenUp)

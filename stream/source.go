@@ -72,7 +72,19 @@ var (
 	ErrVanished = errors.New("vanished")
 	// ErrAway says that the folder cannot be reached now: the frame is neither read nor lost.
 	ErrAway = errors.New("the folder cannot be reached now")
+	// ErrGivenUp says that the file never became complete, or readable, in the time it was given.
+	ErrGivenUp = errors.New("given up")
 )
+
+// givenUp is an ErrGivenUp that says why.
+type givenUp struct {
+	path string
+	why  error
+}
+
+func (e givenUp) Error() string        { return e.path + ": " + e.why.Error() }
+func (e givenUp) Unwrap() error        { return e.why }
+func (e givenUp) Is(target error) bool { return target == ErrGivenUp }
 
 // Outcome is a frame's end.
 type Outcome struct {
