@@ -3,10 +3,11 @@
 python3 candidates.py AIMSD MODEL.onnx OUT DATA...
 
 Runs `aimsd candidates` over the images of every DATA (pairs.py says which), and writes OUT/train.jsonl,
-and OUT/val.jsonl of those of the split `val`.
+and OUT/val.jsonl of those of the split `val`, each line with its set.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 
@@ -25,15 +26,17 @@ def main():
     for data in args.data:
         images = {}
         for pair in pairs.find(data):
-            images.setdefault((pair.split, pair.labels.parent), []).append(pair.image)
+            images.setdefault((pair.split, pair.dataset, pair.labels.parent), []).append(pair.image)
         part = args.out / "part.jsonl"
-        for (split, labels), paths in images.items():
+        for (split, dataset, labels), paths in images.items():
             subprocess.run(
                 [args.aimsd, "candidates", "-o", part, "--model", args.model]
                 + ["--truth", labels, *paths],
                 check=True,
             )
-            lines[split].append(part.read_text())
+            head = f'{{"set":{json.dumps(dataset)},'
+            with open(part) as images_lines:
+                lines[split] += [head + line[1:] for line in images_lines]
         part.unlink(missing_ok=True)
     for split, text in lines.items():
         (args.out / f"{split}.jsonl").write_text("".join(text))

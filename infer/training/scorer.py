@@ -2,7 +2,7 @@
 
 python3 scorer.py OUT.json TRAIN.jsonl... [--validate VAL.jsonl]
 
-The lines come from `aimsd candidates` over labelled images: features of every candidate and its
+The lines come from candidates.py over labelled images: features of every candidate and its
 intersection over union with the truth. Learns two probabilities, IoU > 0.5 (it is an object) and
 IoU > 0.75 (its outline is good), and calibrates the first on folds of images it has not seen.
 Writes what aimsd reads beside the network's file. Seeds are fixed.
@@ -19,13 +19,13 @@ from torch.nn import functional as F
 HIDDEN = (96, 64)
 SEEDS = 3  # networks whose answers are averaged
 STEPS, BATCH = 4000, 4096
-LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.1
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.5
 CLIP = 8.0  # standard deviations a feature may differ; infer/scorer.go has the same
 CROWD = 0.7  # an image of n candidates counts n^(1 - CROWD) times: dense ones must not drown the others
 FOLDS = 3
 CHOICE = {"min_score": 0.45, "worth": 0.2, "min_free": 0.5}
-# An empty image with more candidates shows something that is an object elsewhere.
-MOST_IN_EMPTY = 150
+# An image of this set with more candidates shows something that is an object elsewhere.
+CLUTTERED, MOST_IN_CLUTTER = "synth_empty", 150
 
 
 def read(paths):
@@ -37,8 +37,8 @@ def read(paths):
                 image = json.loads(line)
                 image["iou"] = np.array(image["iou"])
                 image["features"] = np.array(image["features"], np.float32)
-                empty = not image["iou"].any()
-                if len(image["iou"]) and not (empty and len(image["iou"]) > MOST_IN_EMPTY):
+                cluttered = image["set"] == CLUTTERED and len(image["iou"]) > MOST_IN_CLUTTER
+                if len(image["iou"]) and not cluttered:
                     images.append(image)
     if not images:
         raise SystemExit("scorer: no candidates; make them with: aimsd candidates")
