@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
 )
@@ -51,4 +52,24 @@ func HeaderSizes(h *aimsv1.FrameHeader) (wire, memory int64, err error) {
 		return 0, 0, err
 	}
 	return l.wireBytes(), l.memoryBytes(), nil
+}
+
+// ParsePush reads a message as the server's codec does from pieces of a connection. The chunk is nil when the
+// message is none.
+func ParsePush(pieces ...[]byte) (request *aimsv1.PushRequest, chunk []byte, err error) {
+	var data mem.BufferSlice
+	for _, p := range pieces {
+		data = append(data, mem.SliceBuffer(p))
+	}
+	var m pushMessage
+	if err := m.parse(data); err != nil {
+		return nil, nil, err
+	}
+	defer m.free()
+	request = m.request
+	if n, ok := m.chunkBytes(); ok {
+		chunk = make([]byte, 0, n)
+		err = m.pixels(func(part []byte) error { chunk = append(chunk, part...); return nil })
+	}
+	return request, chunk, err
 }
