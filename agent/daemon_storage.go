@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -26,9 +28,13 @@ type storage struct {
 // openStorage opens the store, finds out how the last process ended, and makes what looks after the disk.
 func (d *Daemon) openStorage(ctx context.Context) (err error) {
 	c := &d.Config
-	if d.store, err = reporting.OpenStore(ctx, reporting.StoreOptions{
+	options := reporting.StoreOptions{
 		Dir: c.DataDir, Log: d.Log.Named("store"), OutboxMaxBytes: int64(c.MQTT.Outbox.MaxMB) << 20, OutboxMaxAge: c.MQTT.Outbox.MaxAge,
-	}); err != nil {
+	}
+	if d.store, err = reporting.OpenStore(ctx, options); reporting.DiskFault(err) && os.Remove(filepath.Join(c.DataDir, reserveFile)) == nil {
+		d.store, err = reporting.OpenStore(ctx, options) // with the room that was kept
+	}
+	if err != nil {
 		err = fmt.Errorf("data_dir: %w", err)
 		if errors.Is(err, syscall.ENOSPC) { // there may be room when the service is started again
 			return err

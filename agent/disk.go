@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -60,7 +62,8 @@ type disk struct {
 	now   space
 	cause error // why it is worse than fine
 
-	failed bool // an alert could not be recorded; said once
+	reserved bool // room is kept, or cannot be
+	failed   bool // an alert could not be recorded; said once
 }
 
 // Run looks until ctx ends.
@@ -104,10 +107,50 @@ func (d *disk) look(ctx context.Context) {
 			d.OnLow()
 		}
 	}
+	d.keepReserve(tier, now)
 	// A commit that waits for room has the alerts' turn meanwhile.
 	limited, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	d.alarm(limited, tier, now)
+}
+
+// reserveFile is room that is kept for the alert that there is none, and for the commits under way.
+const (
+	reserveFile  = "reserve"
+	reserveBytes = 4 << 20
+)
+
+// keepReserve gives the reserve back once nothing can be written any more, and takes it again when there is room.
+func (d *disk) keepReserve(t tier, now space) {
+	path := filepath.Join(d.Dir, reserveFile)
+	switch {
+	case t == diskFine && !d.reserved:
+		d.reserved = true // one try, until it was needed
+		if info, err := os.Stat(path); err == nil && info.Size() == reserveBytes {
+			return
+		}
+		if err := os.WriteFile(path, make([]byte, reserveBytes), 0o640); err != nil {
+			d.Log.Warn("no reserve of room can be kept", zap.Error(err))
+		}
+	case t == diskFull && (now.free < reserveBytes || d.failing()):
+		d.reserved = false
+		if err := os.Remove(path); err == nil {
+			d.Log.Warn("the reserve of room was given back", zap.Int("bytes", reserveBytes))
+		}
+	}
+}
+
+// failing reports whether a write fails now because of the disk.
+func (d *disk) failing() bool {
+	if d.Faults == nil {
+		return false
+	}
+	for _, err := range d.Faults() {
+		if reporting.DiskFault(err) {
+			return true
+		}
+	}
+	return false
 }
 
 // judge tells the tier of what was measured. A tier is left only with an eighth of its floor to spare, so that

@@ -22,10 +22,11 @@ type testDisk struct {
 	told   int               // changes of alerts
 }
 
-func newTestDisk() *testDisk {
+func newTestDisk(t *testing.T) *testDisk {
+	t.Helper()
 	d := &testDisk{space: space{free: 1 << 40}, active: map[string]string{}}
 	d.disk = disk{
-		Dir: "/data", LowBytes: 1000 << 20, FullBytes: 100 << 20, Log: zap.NewNop(),
+		Dir: t.TempDir(), LowBytes: 1000 << 20, FullBytes: 100 << 20, Log: zap.NewNop(),
 		Look:   func(string) (space, error) { return d.space, nil },
 		Faults: func() map[string]error { return d.faults },
 		Alert: func(_ context.Context, a ownAlert) error {
@@ -49,7 +50,7 @@ func (d *testDisk) at(t *testing.T, freeMiB uint64) {
 }
 
 func TestADiskThatFillsGivesUpPicturesThenFramesAndAlarms(t *testing.T) {
-	d := newTestDisk()
+	d := newTestDisk(t)
 	hurried := 0
 	d.OnLow = func() { hurried++ }
 	check := func(free uint64, pictures, admits, ready bool, codes ...string) {
@@ -67,7 +68,7 @@ func TestADiskThatFillsGivesUpPicturesThenFramesAndAlarms(t *testing.T) {
 	check(1001, true, true, true)
 	check(999, false, true, true, codeDiskLow)
 	require.Equal(t, 1, hurried, "what is due goes now")
-	require.Contains(t, readyState(d.parts()).Parts["disk"], "degraded: less than 1000 MiB free at /data")
+	require.Contains(t, readyState(d.parts()).Parts["disk"], "degraded: less than 1000 MiB free at "+d.Dir)
 	check(99, false, false, false, codeDiskLow, codeDiskFull)
 	check(100, false, false, false, codeDiskLow, codeDiskFull) // an eighth to spare, or it would go to and fro
 	check(113, false, true, true, codeDiskLow)
@@ -81,7 +82,7 @@ func TestADiskThatFillsGivesUpPicturesThenFramesAndAlarms(t *testing.T) {
 }
 
 func TestAReadOnlyDiskAndOneWithoutInodesTakeNoFrames(t *testing.T) {
-	d := newTestDisk()
+	d := newTestDisk(t)
 	d.space.readOnly = true
 	d.look(t.Context())
 	require.ErrorContains(t, d.admits(), "read-only")
@@ -96,7 +97,7 @@ func TestAReadOnlyDiskAndOneWithoutInodesTakeNoFrames(t *testing.T) {
 }
 
 func TestWritesThatFailAlarmThoughThereSeemsToBeRoom(t *testing.T) {
-	d := newTestDisk()
+	d := newTestDisk(t)
 	d.faults = map[string]error{"commit": syscall.EDQUOT}
 	d.look(t.Context())
 	require.Equal(t, map[string]string{codeDiskFull: "critical"}, d.active)
@@ -113,7 +114,7 @@ func TestNothingIsAdmittedWhileTheDiskIsFullAndEverythingAfterwards(t *testing.T
 	store, err := reporting.OpenStore(t.Context(), reporting.StoreOptions{Dir: t.TempDir()})
 	require.NoError(t, err)
 	defer store.Close()
-	d := newTestDisk()
+	d := newTestDisk(t)
 	d.at(t, 1)
 	j := journal{store: store, disk: &d.disk}
 	_, err = j.Admit(t.Context(), stream.Receipt{Source: "acq", Key: "a"})
@@ -121,4 +122,22 @@ func TestNothingIsAdmittedWhileTheDiskIsFullAndEverythingAfterwards(t *testing.T
 	counts, err := store.Counts(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, counts["acq"].Received)
+}
+
+func TestRoomIsKeptForTheAlertThatThereIsNone(t *testing.T) {
+	d := newTestDisk(t)
+	reserve := func() bool { return has(d.Dir, reserveFile) }
+	d.at(t, 5000)
+	require.True(t, reserve())
+	d.at(t, 50)
+	require.True(t, reserve(), "there is room for alerts")
+	d.at(t, 1)
+	require.False(t, reserve())
+	d.at(t, 500)
+	require.False(t, reserve())
+	d.at(t, 5000)
+	require.True(t, reserve())
+	d.faults = map[string]error{"commit": syscall.ENOSPC}
+	d.at(t, 50)
+	require.False(t, reserve(), "a commit that waits is given it")
 }

@@ -109,7 +109,7 @@ func TestADryRunCountsAndDeletesNothing(t *testing.T) {
 	require.Equal(t, due{3, 6 << 20}, states[reporting.KindResults].due)
 
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(storageCollector{&newTestDisk().disk, k.r})
+	registry.MustRegister(storageCollector{&newTestDisk(t).disk, k.r})
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	lines := map[string]int{}
