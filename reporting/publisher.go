@@ -84,6 +84,9 @@ type Publisher struct {
 	parked  map[int64]parked
 	suspect suspect
 	sending sync.WaitGroup // calls of paho that outlive their connection
+
+	commands    chan struct{} // those that are being obeyed or wait
+	nextCommand time.Time
 }
 
 // suspect is a message at which connections end: see Publisher.blame.
@@ -116,6 +119,7 @@ func (p *Publisher) init() {
 		p.session = newID(p.Now())
 		p.state = errNotStarted
 		p.poke = make(chan struct{}, 1)
+		p.commands = make(chan struct{}, commandsWaiting)
 		p.parked = map[int64]parked{}
 	})
 }

@@ -209,6 +209,27 @@ func TestAnAlertIsShelvedOverMQTT(t *testing.T) {
 	require.Equal(t, "mia", fields["acked_by"])
 }
 
+// Whoever floods the commands' topics cannot keep the store from its work.
+func TestAFloodOfCommandsIsBounded(t *testing.T) {
+	s, b := openStore(t, StoreOptions{}), newTestBroker(t).start()
+	var obeyed atomic.Int64
+	p := &Publisher{URL: b.url(), Store: s, OnCommand: func(context.Context, Command) error {
+		obeyed.Add(1)
+		return ErrNotFound
+	}}
+	startPublisher(t, p)
+	eventually(t, "connected", func() bool { return p.Ready() == nil })
+	begun := time.Now()
+	for range 5000 {
+		require.NoError(t, b.server.Publish(p.Topics.AlertCommand("LOW", "acq", CommandShelve), nil, false, 0))
+	}
+	enqueue(t, s, "a", 0)
+	eventually(t, "messages go on", outboxIsEmpty(t, s))
+	eventually(t, "the last is done", func() bool { return len(p.commands) == 0 })
+	require.LessOrEqual(t, obeyed.Load(), int64(time.Since(begun)/commandEvery)+commandsWaiting+1)
+	require.Positive(t, obeyed.Load())
+}
+
 func TestAnAlertsEndIsKeptAsLongAsTheAlert(t *testing.T) {
 	s := openStore(t, StoreOptions{OutboxMaxBytes: 20_000})
 	a := putAlert(t, s, AlertMessage{Code: "LOW", Key: "acq", State: AlertRaised})

@@ -23,6 +23,43 @@ const (
 	shelveMost    = 7 * 24 * time.Hour
 )
 
+// Commands are obeyed one after the other, at most fifty a second, and so many wait: whoever may write to the topic
+// cannot keep the store from its work. A command beyond that is not acknowledged, so that the broker delivers it
+// again if it was sent with QoS 1.
+const (
+	commandsWaiting = 64
+	commandEvery    = 20 * time.Millisecond
+)
+
+// admit waits for a command's turn; false when there is none.
+func (p *Publisher) admit(ctx context.Context) bool {
+	select {
+	case p.commands <- struct{}{}:
+	default:
+		return false
+	}
+	p.mu.Lock()
+	now := time.Now()
+	if p.nextCommand.Before(now) {
+		p.nextCommand = now
+	}
+	wait := p.nextCommand.Sub(now)
+	p.nextCommand = p.nextCommand.Add(commandEvery)
+	p.mu.Unlock()
+	if wait <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		p.leave()
+		return false
+	}
+}
+
+func (p *Publisher) leave() { <-p.commands }
+
 // commandPayload is what may be sent to cmd/alert/<code>/<key>/...; an empty payload is enough.
 type commandPayload struct {
 	AlertID   string   `json:"alert_id"`
@@ -40,6 +77,11 @@ func (s *session) receive(ctx context.Context) mqtt.MessageHandler {
 			m.Ack()
 			return
 		}
+		if !s.p.admit(ctx) {
+			s.p.Log.Warn("too many commands at once: one is left out", zap.String("topic", m.Topic()))
+			return
+		}
+		defer s.p.leave()
 		command, err := s.p.parseCommand(m)
 		if err == nil && s.p.OnCommand != nil {
 			err = s.p.OnCommand(ctx, command)
