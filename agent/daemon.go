@@ -130,6 +130,9 @@ func (d *Daemon) take(ctx context.Context, arrivals chan<- stream.Arrival) error
 // parts are what readiness depends on.
 func (d *Daemon) parts() []part {
 	parts := []part{{Name: "stream", Ready: d.push.Ready}}
+	if err := d.sources.starting(); err != nil {
+		parts = append(parts, part{Name: "sources", Ready: func() error { return err }})
+	}
 	for _, f := range d.sources.folders() {
 		parts = append(parts, part{Name: "source " + f.Name(), Ready: f.Ready})
 	}

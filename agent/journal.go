@@ -18,6 +18,8 @@ type journal struct {
 var (
 	_ stream.Journal  = journal{}
 	_ stream.Recaller = journal{}
+
+	_ stream.Withdrawer = journal{}
 )
 
 // Admit implements stream.Journal. While the disk is full or read-only it admits nothing: the source keeps the
@@ -57,6 +59,9 @@ func (j journal) admit(ctx context.Context, r stream.Receipt) (stream.Admission,
 		FrameID: rec.ID, RunID: rec.RunID, Seq: rec.Seq, State: stream.State(rec.State), Result: rec.Summary,
 	}, nil
 }
+
+// Withdraw implements stream.Withdrawer: the frame's run does not wait for it.
+func (j journal) Withdraw(a stream.Admission) { j.runs.done(context.Background(), a.RunID, false) }
 
 // Skip implements stream.Journal.
 func (j journal) Skip(ctx context.Context, rs []stream.Receipt) error {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -32,6 +33,7 @@ type sourceSet struct {
 
 	mu      sync.Mutex
 	present []*runningSource
+	started bool
 }
 
 // runningSource is one of them.
@@ -50,6 +52,9 @@ func (s *sourceSet) Run(ctx context.Context, configs []SourceConfig, out chan<- 
 		s.start(c)
 	}
 	s.change.Unlock()
+	s.mu.Lock()
+	s.started = true
+	s.mu.Unlock()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -65,6 +70,16 @@ func (s *sourceSet) Run(ctx context.Context, configs []SourceConfig, out chan<- 
 		<-r.done
 	}
 	return err
+}
+
+// starting says that the sources do not all run yet: until then none of them can say that it is not ready.
+func (s *sourceSet) starting() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started {
+		return errors.New("not started")
+	}
+	return nil
 }
 
 func (s *sourceSet) running() []*runningSource {

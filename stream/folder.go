@@ -303,11 +303,32 @@ func (f *Folder) away() bool {
 	return err != nil || !os.SameFile(info, root)
 }
 
-// giveBack keeps an arrival until the folder is there again.
-func (f *Folder) giveBack(a Arrival) {
+// stopped says that nothing more is brought.
+func (f *Folder) stopped() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.back = append(f.back, a)
+	f.started = false
+}
+
+// giveBack keeps an arrival until the folder is there again; a source that has stopped withdraws it.
+func (f *Folder) giveBack(a Arrival) {
+	f.mu.Lock()
+	started := f.started
+	if started {
+		f.back = append(f.back, a)
+	}
+	f.mu.Unlock()
+	if !started {
+		f.withdraw(a)
+	}
+}
+
+// withdraw ends what a source does about a frame that it does not bring.
+func (f *Folder) withdraw(a Arrival) {
+	f.unclaim(a.Key)
+	if w, ok := f.Journal.(Withdrawer); ok {
+		w.Withdraw(a.Admission)
+	}
 }
 
 func (f *Folder) takeGivenBack() []Arrival {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,11 @@ import (
 
 // queued runs a source whose arrivals nobody takes yet.
 func (b *bench) queued(files int) (f *stream.Folder, out chan stream.Arrival) {
+	f, out, _ = b.queuedUntil(files)
+	return f, out
+}
+
+func (b *bench) queuedUntil(files int) (f *stream.Folder, out chan stream.Arrival, stop func()) {
 	b.t.Helper()
 	f = &stream.Folder{
 		SourceName: "acq", Path: b.dir, Journal: b.journal, Backlog: stream.BacklogProcess,
@@ -26,10 +32,11 @@ func (b *bench) queued(files int) (f *stream.Folder, out chan stream.Arrival) {
 	ctx, cancel := context.WithCancel(context.Background())
 	out, done := make(chan stream.Arrival), make(chan error, 1)
 	go func() { done <- f.Run(ctx, out) }()
-	b.t.Cleanup(func() { cancel(); require.NoError(b.t, <-done) })
+	stop = sync.OnceFunc(func() { cancel(); require.NoError(b.t, <-done) })
+	b.t.Cleanup(stop)
 	want := min(files, stream.AdmitAhead)
 	require.Eventually(b.t, func() bool { return len(b.journal.Receipts()) >= want }, soon, time.Millisecond)
-	return f, out
+	return f, out, stop
 }
 
 // end opens the next arrival and finishes it.
@@ -65,6 +72,23 @@ func TestFullPipelineHoldsTheSourceBack(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return f.Stats().Delivered == files }, soon, time.Millisecond)
 	require.Zero(t, f.Stats().InFlight)
+}
+
+// A source that stops leaves nothing in flight but what it has brought, and brings the rest when it runs again.
+func TestStoppedSourceWithdrawsWhatItDidNotBring(t *testing.T) {
+	b := newBench(t)
+	f, out, stop := b.queuedUntil(6)
+	require.Eventually(t, func() bool { return f.Stats().InFlight == 6 }, soon, time.Millisecond)
+	a := <-out
+	stop()
+	require.Equal(t, int64(1), f.Stats().InFlight)
+	require.Equal(t, 1, b.journal.Open())
+	b.journal.Finish(a, stream.Outcome{State: stream.StateProcessed})
+	require.Zero(t, f.Stats().InFlight)
+	b.start(func(f *stream.Folder) { f.Backlog = stream.BacklogProcess })
+	b.expect(5)
+	require.Zero(t, b.journal.Open())
+	require.Len(t, b.journal.Receipts(), 6)
 }
 
 func TestFilesThatVanishWhileTheyWaitAreRejectedAsVanished(t *testing.T) {

@@ -66,6 +66,12 @@ type Recaller interface {
 	Recall(ctx context.Context, source, keyPrefix string) (bool, error)
 }
 
+// Withdrawer is what a Journal may offer besides: it is told of frames that it admitted and that their source,
+// which stops, does not bring. They stay accepted, and are admitted again when the source runs again.
+type Withdrawer interface {
+	Withdraw(a Admission)
+}
+
 // Errors of Arrival.Open.
 var (
 	// ErrVanished says that the file was overwritten or removed between its admission and its turn.

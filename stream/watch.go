@@ -102,18 +102,19 @@ func (r *folderRun) loop(ctx context.Context, out chan<- Arrival) {
 	}
 }
 
-// end stops the watcher and waits a little for a scan in progress.
+// end stops the watcher, withdraws what was admitted and not brought, and waits a little for a scan in progress.
 func (r *folderRun) end() {
 	r.detach()
+	r.f.stopped()
+	for _, a := range append(r.ahead, r.f.takeGivenBack()...) {
+		r.f.withdraw(a)
+	}
 	idle := make(chan struct{})
 	go func() { r.scans.Wait(); close(idle) }()
 	select {
 	case <-idle:
 	case <-time.After(2 * time.Second): // a dead network mount
 	}
-	r.f.mu.Lock()
-	defer r.f.mu.Unlock()
-	r.f.started = false
 }
 
 func (r *folderRun) nextWake(now time.Time) time.Time {

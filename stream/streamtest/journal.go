@@ -19,6 +19,7 @@ type Journal struct {
 	sources map[string]bool
 	fault   error
 	recalls int
+	open    int
 }
 
 type entry struct {
@@ -29,6 +30,8 @@ type entry struct {
 var (
 	_ stream.Journal  = (*Journal)(nil)
 	_ stream.Recaller = (*Journal)(nil)
+
+	_ stream.Withdrawer = (*Journal)(nil)
 )
 
 // Fail makes every call return err until it is nil again.
@@ -45,7 +48,25 @@ func (j *Journal) Admit(_ context.Context, r stream.Receipt) (stream.Admission, 
 	if j.fault != nil {
 		return stream.Admission{}, j.fault
 	}
-	return j.record(r, stream.StateAccepted).admission, nil
+	a := j.record(r, stream.StateAccepted).admission
+	if a.State == stream.StateAccepted {
+		j.open++
+	}
+	return a, nil
+}
+
+// Withdraw implements stream.Withdrawer.
+func (j *Journal) Withdraw(stream.Admission) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.open--
+}
+
+// Open returns how many admissions were neither finished nor withdrawn.
+func (j *Journal) Open() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.open
 }
 
 // Skip implements stream.Journal.
@@ -97,6 +118,7 @@ func (j *Journal) Finish(a stream.Arrival, o stream.Outcome) {
 	j.mu.Lock()
 	if e := j.frames[a.Source+"\x00"+a.Key]; e != nil {
 		e.admission.State, e.admission.Result = o.State, o.Result
+		j.open--
 	}
 	j.mu.Unlock()
 	a.Settle(o)
