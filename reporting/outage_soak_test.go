@@ -33,7 +33,7 @@ func TestBrokerOutageSoak(t *testing.T) {
 		}
 	}
 	full := os.Getenv("SOAK_MINUTES") != ""
-	gathered, rounds := 4_000, 40
+	gathered, rounds := 2_500, 25
 	if full {
 		gathered, rounds = 200_000, 500
 	}

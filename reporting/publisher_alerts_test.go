@@ -67,7 +67,7 @@ func TestABacklogIsHistoricalAndTheNewIsNot(t *testing.T) {
 		require.NoError(t, err)
 		return m
 	}
-	const n = 3000
+	const n = 1000
 	var msgs []Message
 	for i := range n {
 		msgs = append(msgs, frame(i))
@@ -80,7 +80,7 @@ func TestABacklogIsHistoricalAndTheNewIsNot(t *testing.T) {
 	p := &Publisher{URL: b.url(), Store: s, Patience: time.Nanosecond, Window: 16}
 	startPublisher(t, p)
 	b.start()
-	eventually(t, "the backlog is on its way", func() bool { return len(b.on("aims/v1/lab/fib/frame")) > 20 })
+	eventually(t, "the backlog is on its way", func() bool { return len(b.on("aims/v1/lab/fib/frame")) > 0 })
 	fresh, err := builder.Event(EventMessage{Code: "FRESH", Severity: "info", Text: "new"})
 	require.NoError(t, err)
 	require.NoError(t, s.Enqueue(t.Context(), fresh))
@@ -89,6 +89,7 @@ func TestABacklogIsHistoricalAndTheNewIsNot(t *testing.T) {
 	eventually(t, "outbox empty", outboxIsEmpty(t, s))
 
 	seq, alertSeq, freshAt := uint64(0), uint64(0), 0
+	checked := map[string]int{}
 	for at, m := range b.all() {
 		if m.payload == "" {
 			continue
@@ -104,7 +105,7 @@ func TestABacklogIsHistoricalAndTheNewIsNot(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal([]byte(m.payload), &e))
 		kind := strings.Split(m.topic, "/")[4]
-		if at%50 == 0 || kind != "frame" {
+		if checked[kind]++; checked[kind] <= 2 || kind == "event" {
 			requireValid(t, kind, []byte(m.payload))
 		}
 		switch {
