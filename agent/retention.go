@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -281,7 +280,7 @@ func (r *retention) evidence(ctx context.Context, kind string, keep KeepConfig, 
 	var all due
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || strings.HasPrefix(e.Name(), ".") { // gone, or being written
+		if err != nil || r.inTheMaking(filepath.Join(root, e.Name()), info) {
 			continue
 		}
 		b := bundle{path: filepath.Join(root, e.Name()), at: info.ModTime()}
@@ -317,6 +316,12 @@ func (r *retention) evidence(ctx context.Context, kind string, keep KeepConfig, 
 		errs = append(errs, r.Store.CountRemoved(ctx, kind, gone.files, gone.bytes))
 	}
 	return found, errors.Join(errs...)
+}
+
+// inTheMaking reports whether an alert's evidence is still being written, as far as it can be told.
+func (r *retention) inTheMaking(folder string, info fs.FileInfo) bool {
+	_, err := os.Stat(filepath.Join(folder, evidenceFile))
+	return errors.Is(err, fs.ErrNotExist) && r.Now().Sub(info.ModTime()) < time.Hour
 }
 
 // treeBytes adds up the files below a folder, or of a file.

@@ -156,14 +156,18 @@ func TestEvidenceGoesByAlertAndWhatACrashLeftIsFinished(t *testing.T) {
 		folder := filepath.Join(k.store.Dir(), evidenceFolder, fmt.Sprint(i))
 		require.NoError(t, os.MkdirAll(folder, 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "frame.png"), make([]byte, 1<<20), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, evidenceFile), nil, 0o644))
 		at := k.now.Add(time.Duration(i) * time.Minute)
 		require.NoError(t, os.Chtimes(folder, at, at))
 	}
+	making := filepath.Join(k.store.Dir(), evidenceFolder, "making")
+	require.NoError(t, os.Mkdir(making, 0o755))
 	left := filepath.Join(k.store.Dir(), runsFolder, removedPrefix+"x")
 	require.NoError(t, os.MkdirAll(filepath.Join(left, "frame"), 0o755))
 	k.r.finishRemovals()
 	require.NoDirExists(t, left)
 	k.r.sweep(t.Context())
+	require.DirExists(t, making)
 	for i := range 4 {
 		require.Equal(t, i >= 2, has(filepath.Join(k.store.Dir(), evidenceFolder), fmt.Sprint(i)), i)
 	}

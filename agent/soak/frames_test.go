@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -76,17 +77,26 @@ type pushed struct {
 	done   map[string]string // by uid: the daemon's frame_id
 }
 
-// send sends what is not yet settled, one after the other, until all is, or the daemon is gone.
-func (p *pushed) send(ctx context.Context, address string, uids []string) error {
+// dialPush opens a stream of frames.
+func dialPush(ctx context.Context, address string) (aimsv1.FrameService_PushClient, func(), error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer conn.Close()
 	stream, err := aimsv1.NewFrameServiceClient(conn).Push(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return stream, func() { _ = conn.Close() }, nil
+}
+
+// send sends what is not yet settled, one after the other, until all is, or the daemon is gone.
+func (p *pushed) send(ctx context.Context, address string, uids []string) error {
+	stream, closeConn, err := dialPush(ctx, address)
 	if err != nil {
 		return err
 	}
+	defer closeConn()
 	for _, uid := range uids {
 		if _, settled := p.done[uid]; settled {
 			continue

@@ -32,9 +32,9 @@ type killed struct {
 // frame has exactly one result, the source folder is byte-identical, and messages sent twice carry the same id.
 func TestKilledAtRandomMomentsSoak(t *testing.T) {
 	length, full := minutes(t, 0)
-	kills, frames := 6, 24
+	kills, frames := 5, 16
 	if full {
-		kills = min(200, max(6, int(20*length.Minutes())))
+		kills = min(200, max(5, int(20*length.Minutes())))
 		frames = kills * 5 / 2
 	}
 	rng := random(t)
