@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -110,7 +111,7 @@ func checkNames(h *aimsv1.FrameHeader) error {
 		if f.value != safeName(f.value) {
 			return fmt.Errorf(`%s %q cannot name a folder: avoid %s, a leading dot or space, and a trailing dot or space`, f.name, f.value, fileNameRunes)
 		}
-		if deviceName(f.value) {
+		if runtime.GOOS == "windows" && deviceName(f.value) {
 			return fmt.Errorf("%s %q cannot name a folder: it is a device on Windows", f.name, f.value)
 		}
 	}
