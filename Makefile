@@ -14,6 +14,7 @@ FUZZTIME ?= 10s
 # Minutes that each test of `make soak` and each fuzz target runs; SOAK_SEED=n repeats a run.
 SOAK_MINUTES ?= 1
 BENCH    ?= .
+MINGW    ?= x86_64-w64-mingw32-gcc
 COUNT    ?= 1
 
 # golangci-lint is built from its pinned module once and then taken from Go's build cache.
@@ -25,7 +26,7 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib demo test lint fuzz soak bench proto train clean
+.PHONY: help build lib demo windows wine test lint fuzz soak bench proto train clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,6 +37,13 @@ build: lib ## bin/aimsd, with ONNX Runtime in bin/lib
 
 lib: ## only fetch ONNX Runtime (pinned, checksummed)
 	@scripts/fetch-ort.sh bin/lib
+
+windows: ## bin/windows/aimsd.exe with its library; needs Debian's gcc-mingw-w64-x86-64
+	CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=$(MINGW) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/windows/aimsd.exe .
+	@scripts/fetch-ort.sh bin/windows/lib windows
+
+wine: build windows ## the Windows program under Wine: check, analyze, service; needs Debian's wine64 and wine
+	scripts/windows_test.sh bin/windows/aimsd.exe bin/aimsd
 
 demo: build ## a simulated microscope, the daemon and a broker, end to end
 	bin/aimsd demo

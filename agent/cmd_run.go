@@ -10,6 +10,7 @@ import (
 
 func newRunCommand() *cobra.Command {
 	var config string
+	var service bool
 	c := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run the daemon",
@@ -24,21 +25,30 @@ old one goes on.
 		Example: "  aimsd run -c /etc/aimsd/aimsd.yaml",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(config)
-			if err != nil {
-				return err
-			}
-			return serve(c.Context(), defaultService, func(ctx context.Context, n *notifier, asked <-chan struct{}) error {
-				return runDaemon(ctx, config, cfg, n, asked)
+			return serve(c.Context(), service, func(ctx context.Context, n *notifier, asked <-chan struct{}) error {
+				return runDaemon(ctx, config, n, asked)
 			})
 		},
 	}
+	c.Flags().BoolVar(&service, serviceFlag, false, "answer the service control manager of Windows")
+	_ = c.Flags().MarkHidden(serviceFlag) // it is there
 	c.Flags().StringVarP(&config, "config", "c", "", "configuration file (configs/aimsd.yaml explains every key)")
 	return c
 }
 
 // runDaemon runs the daemon until ctx ends; asked has it take up its configuration again.
-func runDaemon(ctx context.Context, path string, cfg Config, n *notifier, asked <-chan struct{}) error {
+func runDaemon(ctx context.Context, path string, n *notifier, asked <-chan struct{}) error {
+	load := func() (Config, error) {
+		cfg, err := loadConfig(path)
+		if n != nil && n.LogFile != nil && cfg.Log.File == "" {
+			cfg.Log.File = n.LogFile(cfg.DataDir)
+		}
+		return cfg, err
+	}
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
 	log, err := newLogger(cfg.Log)
 	if err != nil {
 		return usageError{err}
@@ -51,7 +61,7 @@ func runDaemon(ctx context.Context, path string, cfg Config, n *notifier, asked 
 	}
 	d := &Daemon{
 		Config: cfg, Log: log.Logger, Notify: n, Reload: asked, ConfigPath: path, SetLevel: log.setLevel,
-		Load: func() (Config, error) { return LoadConfig(path, os.Environ()) },
+		Load: load,
 	}
 	if err := d.Run(ctx); err != nil {
 		log.Error("the daemon ended", zap.Error(oneLine(err))) // where nobody sees stderr

@@ -42,6 +42,9 @@ type serviceManager interface {
 // defaultService is the service's name where none is given.
 const defaultService = "aimsd"
 
+// serviceFlag tells `aimsd run` that Windows' service control manager started it.
+const serviceFlag = "service"
+
 var serviceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func newServiceCommand() *cobra.Command {

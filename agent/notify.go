@@ -13,6 +13,7 @@ type notifier struct {
 	Send     func(state string) error         // sd_notify(3): lines of NAME=value
 	Watchdog time.Duration                    // longest silence that the manager bears; 0: any
 	OnReady  func()                           // may be nil
+	LogFile  func(dataDir string) string      // where a service logs that has no log.file; nil: to stderr
 	Now      func() (monotonic time.Duration) // for RELOADING
 
 	mu     sync.Mutex

@@ -12,7 +12,7 @@ import (
 func newServiceManager(out io.Writer) serviceManager { return newSystemd(out) }
 
 // serve runs a daemon. A service manager here runs it like anybody else, and listens on a socket.
-func serve(ctx context.Context, _ string, run func(context.Context, *notifier, <-chan struct{}) error) error {
+func serve(ctx context.Context, _ bool, run func(context.Context, *notifier, <-chan struct{}) error) error {
 	asked, stop := hangups(ctx)
 	defer stop()
 	return run(ctx, newNotifier(os.Getenv), asked)

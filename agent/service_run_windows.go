@@ -7,22 +7,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/eventlog"
 )
 
 // serviceLog is where a service logs that has no log.file: nobody sees its stderr.
 func serviceLog(dataDir string) string { return filepath.Join(dataDir, "aimsd.log") }
 
 // serve runs a daemon, under the service control manager if that started it.
-func serve(ctx context.Context, name string, run func(context.Context, *notifier, <-chan struct{}) error) error {
-	service, err := svc.IsWindowsService()
-	if err != nil {
-		return fmt.Errorf("service: %w", err)
-	}
+func serve(ctx context.Context, service bool, run func(context.Context, *notifier, <-chan struct{}) error) error {
 	if !service {
 		return run(ctx, nil, nil)
 	}
 	h := &serviceHandler{ctx: ctx, run: run}
-	if err := svc.Run(name, h); err != nil {
+	if err := svc.Run(defaultService, h); err != nil { // the name is not looked at: the process has one service
 		return fmt.Errorf("service: %w", err)
 	}
 	return h.err
@@ -45,7 +42,7 @@ func (h *serviceHandler) Execute(_ []string, requests <-chan svc.ChangeRequest, 
 	ctx, stop := context.WithCancel(h.ctx)
 	defer stop()
 	ready, asked, ended := make(chan struct{}, 1), make(chan struct{}, 1), make(chan error, 1)
-	n := &notifier{OnReady: func() { put(ready) }}
+	n := &notifier{OnReady: func() { put(ready) }, LogFile: serviceLog}
 	go func() { ended <- h.run(ctx, n, asked) }()
 	for {
 		select {
@@ -68,11 +65,22 @@ func (h *serviceHandler) Execute(_ []string, requests <-chan svc.ChangeRequest, 
 			}
 		case h.err = <-ended:
 			if h.err != nil {
+				tellEventLog(h.err)
 				return true, exitFailed
 			}
 			return false, 0
 		}
 	}
+}
+
+// tellEventLog writes where an administrator looks first when a service does not start.
+func tellEventLog(err error) {
+	log, openErr := eventlog.Open(defaultService)
+	if openErr != nil {
+		return
+	}
+	defer func() { _ = log.Close() }()
+	_ = log.Error(1, oneLine(err).Error())
 }
 
 // put leaves a token where one may wait already.

@@ -13,14 +13,16 @@ import (
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/eventlog"
 	"golang.org/x/sys/windows/svc/mgr"
 )
 
 // How the service control manager treats the service.
 const (
-	serviceWait  = 90 * time.Second // for a stop: draining takes 30 s at most, the run's report some more
-	serviceLook  = 200 * time.Millisecond
-	failureReset = 24 * 60 * 60 // s without a failure after which the first pause applies again
+	serviceWait        = 90 * time.Second // for a stop: draining takes 30 s at most, the run's report some more
+	serviceLook        = 200 * time.Millisecond
+	serviceDescription = "Particle analysis beside an electron microscope"
+	failureReset       = 24 * 60 * 60 // s without a failure after which the first pause applies again
 )
 
 // scm installs services with the service control manager.
@@ -66,8 +68,8 @@ func (m *scm) Install(ctx context.Context, s serviceSpec) error {
 	}
 	defer func() { _ = manager.Disconnect() }()
 	config := mgr.Config{
-		DisplayName: s.Name, Description: "Particle analysis beside an electron microscope",
-		StartType: mgr.StartAutomatic, DelayedAutoStart: true, ErrorControl: mgr.ErrorNormal, ServiceStartName: s.account(),
+		DisplayName: s.Name, Description: serviceDescription,
+		StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal, ServiceStartName: s.account(),
 	}
 	if s.PasswordFile != "" {
 		password, err := os.ReadFile(s.PasswordFile)
@@ -76,7 +78,7 @@ func (m *scm) Install(ctx context.Context, s serviceSpec) error {
 		}
 		config.Password = strings.TrimSpace(string(password))
 	}
-	service, err := manager.CreateService(s.Name, s.Exe, config, "run", "-c", s.ConfigPath)
+	service, err := manager.CreateService(s.Name, s.Exe, config, "run", "-c", s.ConfigPath, "--"+serviceFlag)
 	if errors.Is(err, windows.ERROR_SERVICE_EXISTS) {
 		return fmt.Errorf("service: %s is installed already; uninstall it first, or choose another --name", s.Name)
 	}
@@ -87,19 +89,29 @@ func (m *scm) Install(ctx context.Context, s serviceSpec) error {
 	if err := m.finish(ctx, service, s); err != nil {
 		return errors.Join(err, service.Delete())
 	}
+	_ = eventlog.InstallAsEventCreate(defaultService, eventlog.Error|eventlog.Warning|eventlog.Info) // it may be there
 	fmt.Fprintf(m.out, "%s starts with the machine\n", s.Name)
 	if !s.Start {
 		return nil
 	}
-	if err := service.Start(); err != nil {
-		return fmt.Errorf("service: %w; its log is %s", err, cmp.Or(s.Config.Log.File, serviceLog(s.Config.DataDir)))
+	log := cmp.Or(s.Config.Log.File, serviceLog(s.Config.DataDir))
+	if err := m.start(ctx, service); err != nil {
+		return fmt.Errorf("%w; see the event log, and %s", err, log)
 	}
-	fmt.Fprintf(m.out, "%s is starting; its log is %s\n", s.Name, cmp.Or(s.Config.Log.File, serviceLog(s.Config.DataDir)))
+	fmt.Fprintf(m.out, "%s runs; its log is %s\n", s.Name, log)
 	return nil
 }
 
-// finish has the manager restart the service when it fails, and lets its account write the data.
+// finish has the manager start the service after the others and restart it when it fails, and lets its account
+// write the data.
 func (m *scm) finish(ctx context.Context, service *mgr.Service, s serviceSpec) error {
+	later := mgr.Config{ // nothing else changes
+		ServiceType: windows.SERVICE_NO_CHANGE, StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal,
+		Description: serviceDescription, DelayedAutoStart: true,
+	}
+	if err := m.unless(service.UpdateConfig(later), "delayed start"); err != nil {
+		return fmt.Errorf("service: %w", err)
+	}
 	err := service.SetRecoveryActions([]mgr.RecoveryAction{
 		{Type: mgr.ServiceRestart, Delay: 5 * time.Second},
 		{Type: mgr.ServiceRestart, Delay: 30 * time.Second},
@@ -108,7 +120,7 @@ func (m *scm) finish(ctx context.Context, service *mgr.Service, s serviceSpec) e
 	if err == nil { // also when it ends with an error rather than by a crash; by default it is not restarted then
 		err = service.SetRecoveryActionsOnNonCrashFailures(true)
 	}
-	if err != nil {
+	if err = m.unless(err, "restarts after failures"); err != nil {
 		return fmt.Errorf("service: restart after failures: %w", err)
 	}
 	if err := os.MkdirAll(s.Config.DataDir, 0o750); err != nil {
@@ -119,6 +131,15 @@ func (m *scm) finish(ctx context.Context, service *mgr.Service, s serviceSpec) e
 		fmt.Fprintf(m.out, "note: %s could not be given to %s (%v %s); let it write there\n", s.Config.DataDir, s.account(), err, strings.TrimSpace(string(said)))
 	}
 	return nil
+}
+
+// unless leaves out what a manager does not know, such as that of Wine, and says so.
+func (m *scm) unless(err error, what string) error {
+	if errors.Is(err, windows.ERROR_INVALID_LEVEL) {
+		fmt.Fprintf(m.out, "note: this system's services have no %s\n", what)
+		return nil
+	}
+	return err
 }
 
 // Uninstall implements serviceManager.
@@ -136,13 +157,16 @@ func (m *scm) Uninstall(ctx context.Context, name string) error {
 }
 
 // Start implements serviceManager.
-func (m *scm) Start(_ context.Context, name string) error {
-	return m.with(name, func(service *mgr.Service) error {
-		if err := service.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
-			return fmt.Errorf("service: %w", err)
-		}
-		return nil
-	})
+func (m *scm) Start(ctx context.Context, name string) error {
+	return m.with(name, func(service *mgr.Service) error { return m.start(ctx, service) })
+}
+
+// start waits until the service runs.
+func (m *scm) start(ctx context.Context, service *mgr.Service) error {
+	if err := service.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
+		return fmt.Errorf("service: %w", err)
+	}
+	return m.await(ctx, service, svc.Running)
 }
 
 // Stop implements serviceManager.
@@ -150,24 +174,45 @@ func (m *scm) Stop(ctx context.Context, name string) error {
 	return m.with(name, func(service *mgr.Service) error { return m.stop(ctx, service) })
 }
 
-// stop asks and waits.
+// stop asks and waits. A service that is just starting takes no orders yet; it is asked again.
 func (m *scm) stop(ctx context.Context, service *mgr.Service) error {
 	ctx, cancel := context.WithTimeout(ctx, serviceWait)
 	defer cancel()
-	if _, err := service.Control(svc.Stop); err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
-		return fmt.Errorf("service: stop: %w", err)
-	}
 	for {
-		status, err := service.Query()
-		if err != nil {
-			return fmt.Errorf("service: %w", err)
-		}
-		if status.State == svc.Stopped {
+		_, err := service.Control(svc.Stop)
+		switch {
+		case errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE):
 			return nil
+		case err == nil:
+			return m.await(ctx, service, svc.Stopped)
+		case !errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL) && !errors.Is(err, windows.ERROR_INVALID_SERVICE_CONTROL):
+			return fmt.Errorf("service: stop: %w", err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("service: it has not stopped within %s", serviceWait)
+			return fmt.Errorf("service: stop: %w", err)
+		case <-time.After(serviceLook):
+		}
+	}
+}
+
+// await waits until the service is in a state; one that ends instead is an error.
+func (m *scm) await(ctx context.Context, service *mgr.Service, want svc.State) error {
+	ctx, cancel := context.WithTimeout(ctx, serviceWait)
+	defer cancel()
+	for {
+		status, err := service.Query()
+		switch {
+		case err != nil:
+			return fmt.Errorf("service: %w", err)
+		case status.State == want:
+			return nil
+		case status.State == svc.Stopped:
+			return fmt.Errorf("service: it ended while it was starting (error %d)", cmp.Or(status.ServiceSpecificExitCode, status.Win32ExitCode))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("service: it has not got there within %s", serviceWait)
 		case <-time.After(serviceLook):
 		}
 	}

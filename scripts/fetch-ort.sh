@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Fetches ONNX Runtime's shared library, pinned and checksummed, through a package client.
 #
-#   scripts/fetch-ort.sh [DEST]
+#   scripts/fetch-ort.sh [DEST [windows]]
 #
 # DEST is a folder (default: bin/lib, which aimsd searches beside its own binary); the library becomes
-# DEST/libonnxruntime.so. A copy is kept in the user cache folder, where the daemon and the tests look
+# DEST/libonnxruntime.so, or DEST/onnxruntime.dll for Windows on x86-64. A copy is kept in the user cache folder, where the daemon and the tests look
 # last, and from where the next call takes it without touching the network. Nothing is done when DEST
 # already holds the right file.
 #
@@ -25,21 +25,32 @@ die() { # CAUSE REMEDY
 
 readonly own_copy="set AIMSD_ORT_LIB to a libonnxruntime of 1.24 or newer"
 
-[ "$(uname -s)" = Linux ] || die "no pinned library for $(uname -s)" "$own_copy"
-case "$(uname -m)" in
-  x86_64 | amd64)
-    wheel_arch=x86_64 npm_arch=x64
+target=${2:-$(uname -s)-$(uname -m)}
+file=libonnxruntime.so
+case "$target" in
+  windows)
+    file=onnxruntime.dll
+    platforms="win_amd64" npm_arch=
+    wheel_sum=3273c330f5802b64b4103e87b5bbc334c0355fff1b8935d8910b0004ce2f20c8
+    wheel_lib_sum=92c5cb18c3184e4afcc416248345d5f9081aa4cfc25bb9560478212604c1a862
+    npm_lib_sum=none
+    member=onnxruntime/capi/onnxruntime.dll
+    ;;
+  Linux-x86_64 | Linux-amd64)
+    platforms="manylinux_2_27_x86_64 manylinux_2_28_x86_64" npm_arch=x64
+    member=onnxruntime/capi/libonnxruntime.so.$version
     wheel_sum=1cabe71ca14dcfbf812d312aab0a704507ac909c137ee6e89e4908755d0fc60e
     wheel_lib_sum=94ac52f650e195b784587e1cb7d25b4bf074048b50fa9a7127795b2ed34db22e
     npm_lib_sum=53ef1ac028dd1b05554b8da28d9159eb3876f99868193d2aaa6e67f0243c23d4
     ;;
-  aarch64 | arm64)
-    wheel_arch=aarch64 npm_arch=arm64
+  Linux-aarch64 | Linux-arm64)
+    platforms="manylinux_2_27_aarch64 manylinux_2_28_aarch64" npm_arch=arm64
+    member=onnxruntime/capi/libonnxruntime.so.$version
     wheel_sum=86bc43e922b1f581b3de26a3dc402149c70e5542fceb5bec6b3a85542dbeb164
     wheel_lib_sum=31d6df98d3a2942ce10472109f988037f330dad6cb1c19e214fd2b1327315ee0
     npm_lib_sum=7954e8bdedb497f830c6a679e818d98399b7f4d81ade1126c3e0be74d28111ab
     ;;
-  *) die "no pinned library for $(uname -m)" "$own_copy" ;;
+  *) die "no pinned library for $target" "$own_copy" ;;
 esac
 readonly npm_sum=57181cf6e6e711b155c5b942d591fd63ded0b5de5c4922d51fd994e7f6ac2772
 
@@ -51,18 +62,18 @@ is_ours() {
   case "$(sum_of "$1")" in "$wheel_lib_sum" | "$npm_lib_sum") return 0 ;; *) return 1 ;; esac
 }
 
-# install_to FILE FOLDER: FILE becomes FOLDER/libonnxruntime.so; readers see the old file or the new one
+# install_to FILE FOLDER: FILE becomes FOLDER/$file; readers see the old file or the new one
 install_to() {
   local part
-  mkdir -p -- "$2" && part=$(mktemp -- "$2/.libonnxruntime.XXXXXX") || return 1
-  if cp -- "$1" "$part" && chmod 755 "$part" && mv -f -- "$part" "$2/libonnxruntime.so"; then return 0; fi
+  mkdir -p -- "$2" && part=$(mktemp -- "$2/.$file.XXXXXX") || return 1
+  if cp -- "$1" "$part" && chmod 755 "$part" && mv -f -- "$part" "$2/$file"; then return 0; fi
   rm -f -- "$part"
   return 1
 }
 
 # keep FILE: a copy goes to the cache; a cache that cannot be written is no failure
 keep() {
-  is_ours "$cache/libonnxruntime.so" || install_to "$1" "$cache" 2>/dev/null ||
+  is_ours "$cache/$file" || install_to "$1" "$cache" 2>/dev/null ||
     echo "fetch-ort: note: no copy kept in $cache (not writable)" >&2
 }
 
@@ -78,17 +89,17 @@ from_wheel() {
   command -v python3 >/dev/null || return 1
   for pip in "python3 -m pip" pip3; do
     $pip --version >/dev/null 2>&1 || continue
-    echo "fetch-ort: onnxruntime $version ($wheel_arch, wheel) by $pip" >&2
+    echo "fetch-ort: onnxruntime $version ($target, wheel) by $pip" >&2
+    # shellcheck disable=SC2046,SC2086 # a list of words
     $pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-      --python-version 3.11 --implementation cp \
-      --platform "manylinux_2_27_$wheel_arch" --platform "manylinux_2_28_$wheel_arch" \
+      --python-version 3.11 --implementation cp $(printf -- '--platform %s ' $platforms) \
       --dest "$tmp" "onnxruntime==$version" >"$tmp/log" 2>&1 && break
     tail -n 2 "$tmp/log" >&2
   done
   wheel=$(find "$tmp" -maxdepth 1 -name '*.whl' | head -n 1)
   [ -n "$wheel" ] || return 1
   expect "$wheel" "$wheel_sum"
-  python3 - "$wheel" "onnxruntime/capi/libonnxruntime.so.$version" "$tmp/lib" <<'PY' || return 1
+  python3 - "$wheel" "$member" "$tmp/lib" <<'PY' || return 1
 import shutil, sys, zipfile
 
 wheel, member, out = sys.argv[1:]
@@ -101,7 +112,7 @@ PY
 # from_npm: leaves the library in $tmp/lib; 1 when npm is missing or fails
 from_npm() {
   local member=package/bin/napi-v6/linux/$npm_arch/libonnxruntime.so.1
-  command -v npm >/dev/null || return 1
+  [ -n "$npm_arch" ] && command -v npm >/dev/null || return 1
   echo "fetch-ort: onnxruntime-node $version ($npm_arch) by npm pack" >&2
   (cd "$tmp" && npm pack --silent --ignore-scripts "onnxruntime-node@$version" >log 2>&1) || {
     tail -n 2 "$tmp/log" >&2
@@ -112,13 +123,13 @@ from_npm() {
   expect "$tmp/lib" "$npm_lib_sum"
 }
 
-if is_ours "$dest/libonnxruntime.so"; then
-  keep "$dest/libonnxruntime.so"
+if is_ours "$dest/$file"; then
+  keep "$dest/$file"
   exit 0
 fi
 
-if is_ours "$cache/libonnxruntime.so"; then
-  lib=$cache/libonnxruntime.so
+if is_ours "$cache/$file"; then
+  lib=$cache/$file
 else
   tmp=$(mktemp -d)
   trap 'rm -rf -- "$tmp"' EXIT
@@ -128,4 +139,4 @@ else
 fi
 install_to "$lib" "$dest" 2>/dev/null || die "$dest cannot be written" "name another folder: scripts/fetch-ort.sh DEST"
 keep "$lib"
-echo "fetch-ort: $dest/libonnxruntime.so ($version)" >&2
+echo "fetch-ort: $dest/$file ($version)" >&2
