@@ -9,7 +9,7 @@ import (
 const lateAfter = 5 * time.Second
 
 // pastBytes bounds what is under way of the past, so that a slow line does not hold up the present.
-const pastBytes = 256 << 10
+const pastBytes = 64 << 10
 
 // lane is one way through the outbox, by ascending id.
 type lane struct {
