@@ -7,13 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
-
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/uni-aims/aimsd/infer"
 	"github.com/uni-aims/aimsd/reporting"
@@ -42,8 +38,9 @@ func checkAll(ctx context.Context, c Config) iter.Seq[finding] {
 			func() []finding { return checkStore(ctx, c.DataDir) },
 			func() []finding { return checkFolders(c.folders()) },
 			func() []finding { return checkBroker(ctx, c.MQTT) },
+			func() []finding { return checkLog(c.Log) },
 			func() []finding { return checkListeners(ctx, c) },
-			func() []finding { return []finding{checkClock(time.Now()), checkDisk(c.DataDir)} },
+			func() []finding { return []finding{checkClock(time.Now()), checkDisk(c.DataDir, c.Disk)} },
 		}
 		for _, check := range checks {
 			for _, f := range check() {
@@ -63,7 +60,7 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 	}
 	out := []finding{fine("library", "ONNX Runtime at %s", path)}
 	start := time.Now()
-	a, err := OpenAnalyser(ctx, c)
+	a, err := openTested(ctx, c)
 	if errors.Is(err, infer.ErrNoCUDA) {
 		return append(out, fault("gpu", "%v", err))
 	}
@@ -74,7 +71,7 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 		return append(out, fault("model", "%v", err))
 	}
 	defer a.Close()
-	out = append(out, fine("model", "%s %s, %s, sha256 %.12s, loaded and run in %.0f ms", a.Model.Name, a.Model.Version, a.Model.Precision, a.Model.SHA256, ms(time.Since(start))))
+	out = append(out, fine("model", "%s %s, %s, sha256 %.12s, loaded and tried in %.0f ms", a.Model.Name, a.Model.Version, a.Model.Precision, a.Model.SHA256, ms(time.Since(start))))
 	if a.Model.Provider == "cuda" {
 		return append(out, fine("gpu", "the network runs on the GPU, %s", a.session.Why))
 	}
@@ -155,14 +152,28 @@ func checkFolders(sources []SourceConfig) []finding {
 	return out
 }
 
+// checkLog looks whether the log can be kept, without beginning it.
+func checkLog(c LogConfig) []finding {
+	if c.File == "" {
+		return nil
+	}
+	near := existing(filepath.Dir(c.File))
+	if info, err := os.Stat(near); err != nil || !info.IsDir() {
+		return []finding{fault("log", "log.file: %s is no folder; name a file in another one", near)}
+	}
+	probe, err := os.CreateTemp(near, ".aimsd-check-*")
+	if err != nil {
+		return []finding{fault("log", "log.file: %s cannot be written: %v; let the daemon's user write there, or name another file", near, pathCause(err))}
+	}
+	_ = probe.Close()
+	_ = os.Remove(probe.Name())
+	return []finding{fine("log", "%s can be written", c.File)}
+}
+
 // checkBroker connects to the broker with the daemon's credentials and leaves again.
 func checkBroker(ctx context.Context, c MQTTConfig) []finding {
 	if c.URL == "" {
 		return []finding{note("broker", "no mqtt.url is configured; nothing is published")}
-	}
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" {
-		return []finding{fault("broker", "mqtt.url %q is no address; use tcp://host:1883 or ssl://host:8883", c.URL)}
 	}
 	topics, err := reporting.NewTopics("check", "check")
 	if err != nil {
@@ -170,49 +181,12 @@ func checkBroker(ctx context.Context, c MQTTConfig) []finding {
 	}
 	p := reporting.Publisher{
 		URL: c.URL, Username: c.Username, PasswordFile: c.PasswordFile, Topics: topics,
-		TLS: reporting.TLSFiles{CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile},
+		TLS: reporting.TLSFiles{CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, ServerName: c.TLS.ServerName},
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.Probe(ctx); err != nil {
 		return []finding{fault("broker", "%v", err)}
 	}
-	if u.Scheme != "tcp" && u.Scheme != "mqtt" {
-		dialer := net.Dialer{Timeout: 3 * time.Second}
-		conn, err := dialer.DialContext(ctx, "tcp", u.Host)
-		if err != nil {
-			return []finding{fault("broker", "%s does not answer: %v; start it or correct mqtt.url", c.URL, err)}
-		}
-		_ = conn.Close()
-		return []finding{fine("broker", "%s answers (its certificate is checked when the daemon connects)", c.URL)}
-	}
-	opts := mqtt.NewClientOptions().AddBroker(c.URL).SetClientID(fmt.Sprintf("aimsd-check-%d", os.Getpid())).
-		SetConnectTimeout(3 * time.Second).SetAutoReconnect(false).SetConnectRetry(false)
-	if c.Username != "" {
-		opts.SetUsername(c.Username)
-		if password, err := os.ReadFile(c.PasswordFile); err == nil {
-			opts.SetPassword(string(trimLine(password)))
-		}
-	}
-	client := mqtt.NewClient(opts)
-	token := client.Connect()
-	if !token.WaitTimeout(5*time.Second) || token.Error() != nil {
-		return []finding{fault("broker", "%s: %v; start the broker or correct mqtt.url and the password", c.URL, orTimeout(token.Error()))}
-	}
-	client.Disconnect(100)
 	return []finding{fine("broker", "%s accepts the connection", c.URL)}
-}
-
-func trimLine(b []byte) []byte {
-	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
-func orTimeout(err error) error {
-	if err == nil {
-		return errors.New("no answer within 5 s")
-	}
-	return err
 }
 
 // checkListeners opens the listeners as the daemon does, and closes them.
@@ -262,9 +236,9 @@ func checkClock(now time.Time) finding {
 	return fine("clock", "%s", now.UTC().Format(time.RFC3339))
 }
 
-// checkDisk wants room for results where the data directory lies.
-func checkDisk(dir string) finding {
-	const least, low = 1 << 30, 10 << 30
+// checkDisk wants room for results where the data directory lies, at least what the daemon wants.
+func checkDisk(dir string, c DiskConfig) finding {
+	const ample = 10 << 30
 	dir = existing(dir) // the folder itself may not exist yet
 	free, err := diskFree(dir)
 	if err != nil {
@@ -272,9 +246,11 @@ func checkDisk(dir string) finding {
 	}
 	gib := float64(free) / (1 << 30)
 	switch {
-	case free < least:
-		return fault("disk", "%.1f GiB free at %s; make room, at least 1 GiB", gib, dir)
-	case free < low:
+	case free < uint64(c.FullMB)<<20:
+		return fault("disk", "%.2f GiB free at %s, less than disk.full_mb: no frames would be taken; make room", gib, dir)
+	case free < uint64(c.LowMB)<<20:
+		return note("disk", "%.2f GiB free at %s, less than disk.low_mb: no overlays would be written; make room", gib, dir)
+	case free < ample:
 		return note("disk", "%.1f GiB free at %s; an 8K frame's results take up to 100 MB", gib, dir)
 	}
 	return fine("disk", "%.0f GiB free at %s", gib, dir)

@@ -42,11 +42,7 @@ func (d *Daemon) openStorage(ctx context.Context) (err error) {
 		return usageError{err}
 	}
 	d.crashes = crashes{Dir: c.DataDir, Now: time.Now, Log: d.Log}
-	crashed, err := d.crashes.look()
-	if err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	by, err := d.store.Suspects(ctx, crashed)
+	by, err := d.store.Suspects(ctx, d.crashes.look())
 	if err != nil {
 		return err
 	}

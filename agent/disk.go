@@ -216,6 +216,9 @@ func (d *disk) alarm(ctx context.Context, measured tier, now space) {
 			}
 		}
 	}
+	d.mu.Lock()
+	lowBytes, fullBytes, lowCause := d.LowBytes, d.FullBytes, d.lowCause()
+	d.mu.Unlock()
 	gib := float64(now.free) / (1 << 30)
 	set := func(code, severity string, floor int64, active bool, cause error) {
 		a := ownAlert{Code: code, Key: keyDataDir, Severity: severity, Value: &gib, Unit: "GiB"}
@@ -232,9 +235,16 @@ func (d *disk) alarm(ctx context.Context, measured tier, now space) {
 		}
 		d.failed = err != nil
 	}
-	set(codeDiskLow, rules.Warning, d.LowBytes, measured == diskLow || measured == diskFull, d.lowCause())
-	set(codeDiskFull, rules.Critical, d.FullBytes, full, d.fullCause())
+	set(codeDiskLow, rules.Warning, lowBytes, measured == diskLow || measured == diskFull, lowCause)
+	set(codeDiskFull, rules.Critical, fullBytes, full, d.fullCause())
 	set(codeDiskReadOnly, rules.Critical, 0, readOnly, d.readOnlyCause())
+}
+
+// configure takes up other floors.
+func (d *disk) configure(c DiskConfig) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.LowBytes, d.FullBytes = int64(c.LowMB)<<20, int64(c.FullMB)<<20
 }
 
 // admits returns nil while frames may be taken.

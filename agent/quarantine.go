@@ -129,25 +129,24 @@ type crashes struct {
 }
 
 // look reports whether the last process crashed, files its report away, and has the runtime write the next one.
-func (c crashes) look() (crashed bool, err error) {
+// Without a report (a full disk) the daemon works all the same, and a crash counts as a kill.
+func (c crashes) look() (crashed bool) {
 	path := filepath.Join(c.Dir, crashReport)
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > 0 {
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		crashed = true
 		kept := filepath.Join(c.Dir, "crash-"+c.Now().UTC().Format("20060102T150405.000")+".log")
-		if err := os.Rename(path, kept); err != nil {
-			return crashed, fmt.Errorf("keep the crash report: %w", err)
-		}
-		c.Log.Error("aimsd crashed before; frames that it worked on are tried again one by one", zap.String("report", kept))
+		err := os.Rename(path, kept)
+		c.Log.Error("aimsd crashed before; frames that it worked on are tried again one by one", zap.String("report", kept), zap.Error(err))
 		c.prune()
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("look for a crash report: %w", err)
 	}
 	f, err := os.Create(path)
-	if err != nil {
-		return crashed, fmt.Errorf("open the crash report: %w", err)
+	if err == nil {
+		err = errors.Join(debug.SetCrashOutput(f, debug.CrashOptions{}), f.Close())
 	}
-	return crashed, errors.Join(debug.SetCrashOutput(f, debug.CrashOptions{}), f.Close())
+	if err != nil {
+		c.Log.Warn("a crash will leave no report", zap.Error(err))
+	}
+	return crashed
 }
 
 // prune keeps the newest reports.

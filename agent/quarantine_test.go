@@ -34,9 +34,7 @@ func TestVictim(t *testing.T) {
 	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: dir})
 	require.NoError(t, err)
 	c := crashes{Dir: dir, Now: time.Now, Log: zap.NewNop()}
-	crashed, err := c.look()
-	require.NoError(t, err)
-	by, err := store.Suspects(ctx, crashed)
+	by, err := store.Suspects(ctx, c.look())
 	require.NoError(t, err)
 	now := time.Now()
 	r := testRuns(t, store, &now)

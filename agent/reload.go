@@ -80,6 +80,8 @@ func (d *Daemon) reload(ctx context.Context) error {
 		d.alerts.setModel(fresh.Model.SHA256)
 		d.pipeline.Analyser, d.pipeline.Modes = fresh, c.modes()
 		d.runs.setIdleTimeout(c.Run.IdleTimeout)
+		d.disk.configure(c.Disk)
+		d.retention.configure(c.Retention)
 		d.live.Store(&settings{c, fresh})
 	})
 	if err != nil {
@@ -156,7 +158,7 @@ func modelChanged(model string, a *Analyser) bool {
 
 // changesLive reports whether a key can change while the daemon runs.
 func changesLive(key string) bool {
-	for _, live := range []string{"sources", "infer.", "scale.", "run.", "rules", "log.level"} {
+	for _, live := range []string{"sources", "infer.", "scale.", "run.", "rules", "log.level", "disk.", "retention."} {
 		if strings.HasPrefix(key, live) {
 			return true
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uni-aims/aimsd/metrics"
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream"
 )
@@ -36,12 +37,15 @@ func writeReport(ctx context.Context, store *reporting.Store, rec reporting.RunR
 
 // gatherInputs lists a run's frames from the store, in their order.
 func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *reporting.Batch) error {
-	results := map[string]reporting.FrameResult{}
+	results := map[string]*reporting.FrameResult{}
 	for res, err := range store.Results(ctx, id) {
 		if err != nil {
 			return err
 		}
-		results[res.Frame.ID] = res
+		// A run may have hundreds of thousands of frames: only what reports show of each is kept in memory.
+		res.Result.Statistics = map[string]metrics.Stat{"ecd_px": res.Result.Statistics["ecd_px"]}
+		res.Result.Acquisition, res.Frame = nil, reporting.FrameRecord{ID: res.Frame.ID}
+		results[res.Frame.ID] = &res
 	}
 	frames, err := store.Frames(ctx, id)
 	if err != nil {
