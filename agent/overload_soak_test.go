@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -172,7 +173,7 @@ func (o *overloaded) push(ctx context.Context, period time.Duration) (done, drop
 	}()
 	for {
 		ack, err := push.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return done, dropped
 		}
 		if err != nil {

@@ -294,24 +294,6 @@ func TestFilesFoundTogetherKeepTheirOrderThoughSomeRestLonger(t *testing.T) {
 	require.Equal(t, want, b.names())
 }
 
-// Old files that keep coming, each older than the one before, hold nothing up.
-func TestALongCopyOfOldFilesIsTakenAsItGoes(t *testing.T) {
-	b := newBench(t)
-	b.start(func(f *stream.Folder) {
-		f.SetNetwork(func(string) bool { return true })
-		f.PollInterval, f.Settle = 20*time.Millisecond, 150*time.Millisecond
-	})
-	for i := range 40 {
-		then := time.Now().Add(-time.Duration(i) * time.Hour)
-		b.write(fmt.Sprintf("f%d.tif.part", i), tinyTIFF(64, 1))
-		require.NoError(t, os.Chtimes(b.path(fmt.Sprintf("f%d.tif.part", i)), then, then))
-		require.NoError(t, os.Rename(b.path(fmt.Sprintf("f%d.tif.part", i)), b.path(fmt.Sprintf("f%d.tif", i))))
-		time.Sleep(40 * time.Millisecond)
-	}
-	require.Greater(t, len(b.all()), 5, "they wait for the end of the copy")
-	b.expect(40)
-}
-
 func TestFolderRefusesWrongParameters(t *testing.T) {
 	b := newBench(t)
 	for want, change := range map[string]func(*stream.Folder){

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -196,7 +197,7 @@ func TestOnlyWholeFramesGetThroughWithinBoundsSoak(t *testing.T) {
 			require.NoError(t, cl.stream.CloseSend())
 			for !done[uid] {
 				ack, err := cl.stream.Recv()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				require.NoError(t, err)

@@ -39,9 +39,9 @@ type candidate struct {
 	reject  error     // why it is given up; nil when it is complete
 }
 
-// later sets the next look after a pause that grows from first to limit.
-func (c *candidate) later(now time.Time, first, limit time.Duration) {
-	c.pause = min(max(first, c.pause*3/2), limit)
+// later sets the next look after a pause that grows to limit.
+func (c *candidate) later(now time.Time, limit time.Duration) {
+	c.pause = min(max(busyPause, c.pause*3/2), limit)
 	c.due = now.Add(c.pause)
 }
 
@@ -112,10 +112,10 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 	switch {
 	case w == writerOpen && quiet < r.giveUp:
 		r.tell(c, errStillOpen, quiet)
-		c.later(now, busyPause, busyCap)
+		c.later(now, busyCap)
 	case why == nil && quiet < r.tailWait() && r.unfilled(path, w):
 		r.tell(c, errUnfilled, quiet)
-		c.later(now, busyPause, busyCap)
+		c.later(now, busyCap)
 	case why == nil:
 		r.take(c, now)
 	case errors.Is(why, errNoImage):
@@ -124,7 +124,7 @@ func (r *folderRun) look(c *candidate, now time.Time) {
 		r.enqueue(c, fmt.Errorf("%w (unchanged for %s): write the file again", why, r.giveUp))
 	default:
 		r.tell(c, why, quiet)
-		c.later(now, busyPause, r.brokenCap())
+		c.later(now, r.brokenCap())
 		c.due = earliest(c.due, c.since.Add(r.giveUp))
 	}
 }
@@ -234,7 +234,7 @@ func (r *folderRun) unreadable(c *candidate, err error, now time.Time) {
 	default:
 		r.tell(c, err, now.Sub(c.since))
 	}
-	c.later(now, busyPause, r.brokenCap())
+	c.later(now, r.brokenCap())
 	c.due = earliest(c.due, c.since.Add(r.giveUp))
 }
 
