@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -186,7 +187,11 @@ func checkBroker(ctx context.Context, c MQTTConfig) []finding {
 	if err := p.Probe(ctx); err != nil {
 		return []finding{fault("broker", "%v", err)}
 	}
-	return []finding{fine("broker", "%s accepts the connection", c.URL)}
+	shown := c.URL
+	if u, err := url.Parse(c.URL); err == nil {
+		shown = u.Redacted()
+	}
+	return []finding{fine("broker", "%s accepts the connection", shown)}
 }
 
 // checkListeners opens the listeners as the daemon does, and closes them.

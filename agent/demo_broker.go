@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -88,3 +89,10 @@ func (c *frameCounter) WaitFor(frames int, limit time.Duration) {
 
 // Close disconnects.
 func (c *frameCounter) Close() { c.client.Disconnect(100) }
+
+func orTimeout(err error) error {
+	if err == nil {
+		return errors.New("no answer within 5 s")
+	}
+	return err
+}
