@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -22,6 +23,7 @@ type alertBench struct {
 	*alerts
 	t     *testing.T
 	dir   string
+	mu    sync.Mutex // of clock
 	clock time.Time
 	rules []rules.Rule
 	n     int
@@ -43,7 +45,11 @@ func (b *alertBench) start() {
 	require.NoError(b.t, err)
 	set, err := rules.Compile(b.rules)
 	require.NoError(b.t, err)
-	now := func() time.Time { return b.clock }
+	now := func() time.Time {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.clock
+	}
 	store, err := reporting.OpenStore(b.t.Context(), reporting.StoreOptions{Dir: b.dir, Now: now})
 	require.NoError(b.t, err)
 	b.t.Cleanup(func() { _ = store.Close() })
@@ -61,7 +67,9 @@ func (b *alertBench) objects(n int) []reporting.AlertState {
 
 func (b *alertBench) frame(res *reporting.Result) []reporting.AlertState {
 	b.t.Helper()
+	b.mu.Lock()
 	b.clock = b.clock.Add(time.Second)
+	b.mu.Unlock()
 	b.n++
 	rec, _, err := b.Store.Admit(b.t.Context(), reporting.FrameRecord{Source: "acq", Key: fmt.Sprint(b.n), RunID: "r", Name: "f"})
 	require.NoError(b.t, err)
@@ -294,4 +302,50 @@ func TestWhatIsNotCommittedDidNotHappen(t *testing.T) {
 	require.Empty(t, b.said())
 	require.Len(t, b.objects(150), 1)
 	require.Equal(t, []string{"alert:raised"}, b.said())
+}
+
+// Frames and operators change one alert at a time: whatever comes when, each occurrence is one story.
+func TestFramesAndCommandsTellOneStory(t *testing.T) {
+	b := newAlertBench(t, tooMany(rules.Rule{Cooldown: time.Nanosecond}))
+	stop, done := make(chan struct{}), make(chan int)
+	at := b.clock.Add(time.Minute)
+	go func() {
+		obeyed := 0
+		defer func() { done <- obeyed }()
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			c := reporting.Command{Verb: reporting.CommandAck, Code: "TOO_MANY", Key: "acq", By: "mia", At: at}
+			if n%5 == 0 {
+				c.Verb, c.For = reporting.CommandShelve, time.Duration(n%2)*time.Nanosecond
+			}
+			if b.command(t.Context(), c) == nil {
+				obeyed++
+			}
+		}
+	}()
+	for i := range 150 {
+		b.objects([]int{50, 150, 300, 600}[i%4])
+	}
+	close(stop)
+	require.Positive(t, <-done)
+	changes, err := b.Store.AlertChanges(t.Context(), "r")
+	require.NoError(t, err)
+	seq, acked, last := map[string]uint64{}, map[string]bool{}, map[string]string{}
+	for _, c := range changes {
+		require.Equal(t, seq[c.AlertID]+1, c.Seq, "%s of %s", c.State, c.AlertID)
+		require.NotEqual(t, "cleared", last[c.AlertID], "nothing comes after the end")
+		if c.Seq == 1 {
+			require.NotEqual(t, "acked", c.State)
+		}
+		if acked[c.AlertID] {
+			require.NotNil(t, c.AckedBy, "it is still acknowledged")
+		}
+		seq[c.AlertID], last[c.AlertID] = c.Seq, c.State
+		acked[c.AlertID] = acked[c.AlertID] || c.State == "acked"
+	}
+	require.Greater(t, len(seq), 20)
 }

@@ -22,6 +22,7 @@ const (
 	evidenceMemoryBytes = 256 << 20 // of all of them
 	evidenceQueue       = 64        // frames on their way to the disk
 	evidencePatience    = 10 * time.Minute
+	evidenceMemory      = 24 * time.Hour // of a source without frames
 )
 
 // evidence makes a folder for each occurrence of an alert: the frame that raised it, its overlay and tables, and
@@ -218,7 +219,7 @@ func (e *evidence) follow(f evidenceFrame) {
 	})
 }
 
-// expire ends the bundles whose frames did not come.
+// expire ends the bundles whose frames did not come, and forgets the frames of sources that are silent.
 func (e *evidence) expire(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -228,6 +229,11 @@ func (e *evidence) expire(now time.Time) {
 		}
 		return e.put(evidenceStep{alert: b.state})
 	})
+	for source, ring := range e.rings {
+		for n := len(ring); n > 0 && now.Sub(ring[len(ring)-1].seen) > evidenceMemory; n-- {
+			e.forget(source)
+		}
+	}
 }
 
 func (e *evidence) awaits(source string) bool {
@@ -247,8 +253,8 @@ func (e *evidence) put(s evidenceStep) bool {
 	}
 }
 
-// remember keeps a frame in case one of the next raises an alert. What was not needed for long, and what is too
-// much, goes. mu is held.
+// remember keeps a frame in case one of the next raises an alert. What is too much goes, the oldest first. mu is
+// held.
 func (e *evidence) remember(f evidenceFrame) {
 	source := f.rec.Source
 	e.rings[source] = append(e.rings[source], f)

@@ -199,6 +199,11 @@ func TestPixelsThatAreKeptAreBounded(t *testing.T) {
 		}
 	}
 	require.Equal(t, sum, e.bytes)
+	e.expire(time.Unix(3600, 0))
+	require.NotEmpty(t, e.rings)
+	e.expire(time.Unix(12, 0).Add(evidenceMemory + time.Second))
+	require.Empty(t, e.rings, "of sources that are silent nothing is kept for ever")
+	require.Zero(t, e.bytes)
 }
 
 func TestWithoutRoomEvidenceIsWithoutPictures(t *testing.T) {
