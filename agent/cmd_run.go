@@ -53,7 +53,7 @@ func runDaemon(ctx context.Context, path string, n *notifier, asked <-chan struc
 	if err != nil {
 		return usageError{err}
 	}
-	defer log.Close() //nolint:errcheck // nobody is left to tell
+	defer log.Close() // nobody is left to tell of an error
 	if cfg.Priority == PriorityBelowNormal {
 		if err := lowerPriority(); err != nil {
 			log.Warn("the instrument's own programs are not put first", zap.Error(err))

@@ -71,8 +71,8 @@ type daemon struct {
 	log        *journal
 }
 
-// start starts the daemon and waits until it is ready.
-func (s *site) start() *daemon {
+// launch starts the daemon and does not wait for it.
+func (s *site) launch() *daemon {
 	s.t.Helper()
 	d := &daemon{t: s.t, exited: make(chan struct{}), log: &journal{}}
 	config := s.config()
@@ -80,7 +80,6 @@ func (s *site) start() *daemon {
 	d.cmd.Dir, d.cmd.Env = filepath.Dir(config), environment()
 	stderr, err := d.cmd.StderrPipe()
 	require.NoError(s.t, err)
-	began := time.Now()
 	require.NoError(s.t, d.cmd.Start())
 	go func() {
 		defer close(d.exited)
@@ -94,6 +93,14 @@ func (s *site) start() *daemon {
 			s.t.Logf("log of the daemon:\n%s", d.log.text())
 		}
 	})
+	return d
+}
+
+// start starts the daemon and waits until it is ready.
+func (s *site) start() *daemon {
+	s.t.Helper()
+	began := time.Now()
+	d := s.launch()
 	eventually(s.t, "daemon is ready", func() bool {
 		if d.gone() {
 			require.FailNow(s.t, "the daemon did not start", d.log.text())
