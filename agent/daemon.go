@@ -91,6 +91,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	g.Go(func() error { d.keepHouse(gctx); return nil })
 	g.Go(func() error { d.mind(gctx, start); return nil })
 	g.Go(func() error { d.watchReload(gctx); return nil })
+	g.Go(func() error { return d.endOnDamage(gctx) })
 	worked := make(chan struct{})
 	workCtx, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()

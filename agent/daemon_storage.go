@@ -23,6 +23,7 @@ type storage struct {
 	retention *retention
 	crashes   crashes
 	suspects  *suspects
+	damage    chan error // has a value when the store is found damaged
 }
 
 // openStorage opens the store, finds out how the last process ended, and makes what looks after the disk.
@@ -46,7 +47,7 @@ func (d *Daemon) openStorage(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.suspects = &suspects{by: by}
+	d.suspects, d.damage = &suspects{by: by}, make(chan error, 1)
 	d.disk = &disk{
 		Dir: c.DataDir, LowBytes: int64(c.Disk.LowMB) << 20, FullBytes: int64(c.Disk.FullMB) << 20, Log: d.Log.Named("disk"),
 		Faults: func() map[string]error { return d.stats.current() },
@@ -66,6 +67,25 @@ func (d *Daemon) watchStorage(ctx context.Context) {
 	g.Go(func() { d.disk.Run(ctx) })
 	g.Go(func() { d.retention.Run(ctx) })
 	g.Wait()
+}
+
+// damaged notes that the store is damaged.
+func (d *Daemon) damaged(err error) {
+	select {
+	case d.damage <- err:
+	default:
+	}
+}
+
+// endOnDamage ends the daemon when its store is damaged: the next start moves it aside and takes over what can be
+// read of it.
+func (d *Daemon) endOnDamage(ctx context.Context) error {
+	select {
+	case err := <-d.damage:
+		return fmt.Errorf("the store in data_dir is damaged: %w; start aimsd again (a service manager does) to save what can be read, and check the disk", err)
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // tellDamage raises the alert of a store that had to be moved aside, until a start that finds it sound.

@@ -35,6 +35,7 @@ type pipeline struct {
 	Backoff  time.Duration   // before a failed write is tried again; 0: 1 s
 	Suspects *suspects       // nil: none
 	Evidence *evidence       // nil: none
+	OnDamage func(error)     // the store is damaged; may be nil
 	// NoOverlay reports whether room on the disk is too short for pictures; nil: never.
 	NoOverlay func() bool
 
@@ -233,6 +234,9 @@ func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Com
 	if err != nil && !errors.Is(err, reporting.ErrAlreadyFinal) {
 		p.Log.Error("frame not committed; it is taken up again at the next start",
 			zap.String("frame_id", a.FrameID), zap.String("path", a.Path), zap.Error(err))
+		if p.OnDamage != nil && p.Store.Damaged(err) {
+			p.OnDamage(err)
+		}
 		return rec, nil, false
 	}
 	p.Suspects.clear(a.FrameID)

@@ -127,6 +127,9 @@ func (s *Store) open(ctx context.Context) error {
 		if err := s.openWriter(ctx, path); err != nil {
 			return err
 		}
+		if err := s.salvage(ctx); err != nil {
+			return fmt.Errorf("take over what can be read of %s: %w", s.aside, err)
+		}
 	} else if err != nil {
 		return err
 	}
@@ -149,8 +152,12 @@ func (s *Store) openWriter(ctx context.Context, path string) error {
 	}
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(1)
-	if err := prepareFile(ctx, db, s.log); err != nil {
+	_, noMark := os.Stat(path + suspectSuffix)
+	if err := prepareFile(ctx, db, noMark == nil, s.log); err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
+	if err := os.Remove(path + suspectSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.log.Warn("the store stays marked for a check", zap.Error(err))
 	}
 	if s.conn, err = db.Conn(ctx); err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())

@@ -147,7 +147,8 @@ func (t *tx) insertFrame(ctx context.Context, rec *FrameRecord) error {
 	return err
 }
 
-// FirstSight reports whether the source was never seen before, and remembers it.
+// FirstSight reports whether the source was never seen before, and remembers it. After damage nobody can tell, and
+// it reports false: rather analyse a file twice than none that waited.
 func (s *Store) FirstSight(ctx context.Context, source string) (bool, error) {
 	var n int64
 	err := s.write(ctx, true, func(ctx context.Context, t *tx) (err error) {
@@ -157,7 +158,7 @@ func (s *Store) FirstSight(ctx context.Context, source string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look up source %s: %w", source, err)
 	}
-	return n == 1, nil
+	return n == 1 && s.aside == "", nil
 }
 
 // Commit ends a frame: its final state, its result with the objects' sizes, the messages that tell of it and

@@ -64,7 +64,7 @@ func TestADamagedFileIsMovedAside(t *testing.T) {
 			require.Contains(t, again.MovedAside(), StoreFile+".corrupt-")
 			require.FileExists(t, again.MovedAside())
 			require.Equal(t, 1, logs.Len())
-			admit(t, again, "acq", "0")
+			admit(t, again, "acq", "another")
 		})
 	}
 }

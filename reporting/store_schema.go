@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,8 +25,8 @@ const checkBudget = 5 * time.Second
 var errDamaged = errors.New("database is damaged")
 
 // prepareFile checks the file and brings it to the present version.
-func prepareFile(ctx context.Context, db *sql.DB, log *zap.Logger) error {
-	if err := quickCheck(ctx, db, log); err != nil {
+func prepareFile(ctx context.Context, db *sql.DB, suspect bool, log *zap.Logger) error {
+	if err := quickCheck(ctx, db, suspect, log); err != nil {
 		return err
 	}
 	version, err := userVersion(ctx, db)
@@ -46,9 +47,12 @@ func prepareFile(ctx context.Context, db *sql.DB, log *zap.Logger) error {
 }
 
 // quickCheck reads the file through, for as long as checkBudget allows: a large sound file must not hold
-// up the start.
-func quickCheck(ctx context.Context, db *sql.DB, log *zap.Logger) error {
+// up the start. Where damage was met before, it takes the time it needs.
+func quickCheck(ctx context.Context, db *sql.DB, suspect bool, log *zap.Logger) error {
 	budget, cancel := context.WithTimeout(ctx, checkBudget)
+	if suspect {
+		budget, cancel = context.WithCancel(ctx)
+	}
 	defer cancel()
 	var found string
 	err := db.QueryRowContext(budget, "PRAGMA quick_check(1)").Scan(&found)
@@ -92,6 +96,21 @@ func newerVersion(v int) error {
 	return fmt.Errorf("store has version %d, this program knows %d; install the newer aimsd again, or use another data_dir", v, len(migrations()))
 }
 
+// suspectSuffix ends the name of the mark that damage was met while the store was in use.
+const suspectSuffix = ".suspect"
+
+// Damaged reports whether an error says that the database is damaged. The next OpenStore then reads all of it and
+// moves it aside if it is.
+func (s *Store) Damaged(err error) bool {
+	if !damaged(err) {
+		return false
+	}
+	if err := os.WriteFile(filepath.Join(s.o.Dir, StoreFile+suspectSuffix), nil, 0o640); err != nil {
+		s.log.Warn("the store is not marked for a check", zap.Error(err))
+	}
+	return true
+}
+
 // damaged tells a broken file from one that cannot be opened for another reason.
 func damaged(err error) bool {
 	if errors.Is(err, errDamaged) {
@@ -112,7 +131,7 @@ func (s *Store) moveAside(path string, cause error) error {
 		}
 	}
 	s.aside = aside
-	s.log.Error("the store was damaged: it was moved aside and a new one begun; frames of the past may be processed again",
+	s.log.Error("the store was damaged: it was moved aside and a new one begun",
 		zap.String("moved_to", aside), zap.Error(cause))
 	return nil
 }
