@@ -57,11 +57,11 @@ func (f filler) leave(freeMiB int64) {
 		if int64(s.Bavail)*s.Bsize <= freeMiB<<20 {
 			return
 		}
-		if _, err := file.Write(block); errors.Is(err, unix.ENOSPC) {
+		_, err := file.Write(block)
+		if errors.Is(err, unix.ENOSPC) {
 			return
-		} else {
-			require.NoError(f.t, err)
 		}
+		require.NoError(f.t, err)
 	}
 }
 
