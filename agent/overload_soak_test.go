@@ -49,13 +49,18 @@ type overloaded struct {
 
 func newOverloaded(t *testing.T, takes time.Duration, policy string) *overloaded {
 	t.Helper()
-	dir := t.TempDir()
+	return overloadedIn(t, t.TempDir(), takes, policy)
+}
+
+// overloadedIn keeps its folders in dir, where another may have been before.
+func overloadedIn(t *testing.T, dir string, takes time.Duration, policy string) *overloaded {
+	t.Helper()
 	o := &overloaded{
 		t: t, folder: filepath.Join(dir, "frames"),
 		ages: map[string][]time.Duration{}, wait: map[string][]time.Duration{},
 	}
 	o.takes.Store(int64(takes))
-	require.NoError(t, os.Mkdir(o.folder, 0o755))
+	require.NoError(t, os.MkdirAll(o.folder, 0o755))
 	c, err := ParseConfig(fmt.Appendf(nil, "data_dir: %s\ngrpc: {listen: 127.0.0.1:0, max_in_flight_mb: 1}\nhttp: {listen: 127.0.0.1:0}\n"+
 		"sources:\n  - {name: folder, path: %s, policy: %s}\n  - {name: stream, type: grpc, policy: %s}\n",
 		filepath.Join(dir, "data"), o.folder, policy, policy), nil)
@@ -64,9 +69,8 @@ func newOverloaded(t *testing.T, takes time.Duration, policy string) *overloaded
 	a.instead = func(ctx context.Context, f *stream.Frame, mode string) (*Analysis, error) {
 		began := time.Now()
 		an, err := a.MeasureLabels(f, make([]int32, f.Width*f.Height), mode)
-		select {
-		case <-time.After(time.Duration(o.takes.Load()) - time.Since(began)):
-		case <-ctx.Done():
+		for now := time.Now(); now.Sub(began) < time.Duration(o.takes.Load()) && ctx.Err() == nil; now = time.Now() {
+			time.Sleep(min(5*time.Millisecond, time.Duration(o.takes.Load())-now.Sub(began)))
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -92,8 +96,8 @@ func newOverloaded(t *testing.T, takes time.Duration, policy string) *overloaded
 	return o
 }
 
-// frameCounts reads /metrics and checks that every frame of every source is accounted for.
-func (o *overloaded) frameCounts() map[string]map[string]int {
+// scrape is what /metrics says.
+func (o *overloaded) scrape() []byte {
 	o.t.Helper()
 	response, err := http.Get(o.metrics)
 	require.NoError(o.t, err)
@@ -101,6 +105,13 @@ func (o *overloaded) frameCounts() map[string]map[string]int {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(o.t, err)
 	http.DefaultClient.CloseIdleConnections()
+	return body
+}
+
+// frameCounts reads /metrics and checks that every frame of every source is accounted for.
+func (o *overloaded) frameCounts() map[string]map[string]int {
+	o.t.Helper()
+	body := o.scrape()
 	sample := regexp.MustCompile(`(?m)^aimsd_frames_(total|in_flight)\{(?:outcome="(\w+)",)?source="(\w+)"\} (\d+)$`)
 	counts := map[string]map[string]int{}
 	for _, m := range sample.FindAllStringSubmatch(string(body), -1) {
@@ -191,6 +202,9 @@ func (o *overloaded) push(ctx context.Context, period time.Duration) (done, drop
 		}
 	}
 }
+
+// free lets the analysis take no time any more.
+func (o *overloaded) free() { o.takes.Store(0) }
 
 // heap is what is in use after a collection.
 func heap() int64 {
