@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -124,7 +125,7 @@ func overrideFromEnv(root *yaml.Node, environ []string) error {
 			continue
 		}
 		if !known {
-			return fmt.Errorf("environment variable %s: there is no key %s", name, strings.Join(path, "."))
+			return fmt.Errorf("environment variable %s: there is no key %s", printable(name), printable(strings.Join(path, ".")))
 		}
 		if root.Kind == 0 {
 			*root = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode, Tag: "!!map"}}}
@@ -132,6 +133,16 @@ func overrideFromEnv(root *yaml.Node, environ []string) error {
 		setKey(root.Content[0], path, value)
 	}
 	return nil
+}
+
+// printable replaces what would break a line or hide in it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func keyExists(t reflect.Type, path []string) bool {

@@ -13,10 +13,30 @@ import (
 	"github.com/uni-aims/aimsd/infer/models"
 )
 
+// maxConfigBytes is more than any configuration has.
+const maxConfigBytes = 1 << 20
+
+// readAtMost reads a file that is no longer than limit.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s has more than %d bytes and is no configuration", path, limit)
+	}
+	return data, nil
+}
+
 // LoadConfig reads a configuration file, applies AIMSD_... environment variables and checks it. Relative
 // paths are taken from the file's folder.
 func LoadConfig(path string, environ []string) (Config, error) {
-	data, err := os.ReadFile(path)
+	data, err := readAtMost(path, maxConfigBytes)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w; give its path with -c", err)
 	}

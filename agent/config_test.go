@@ -151,15 +151,3 @@ func TestRelativePathsAreTakenFromTheFilesFolder(t *testing.T) {
 	_, err = LoadConfig(filepath.Join(dir, "missing.yaml"), nil)
 	require.ErrorContains(t, err, "missing.yaml")
 }
-
-func FuzzParseConfig(f *testing.F) {
-	f.Add(configs.Sample)
-	f.Add([]byte(minimal))
-	f.Add([]byte("a: &a {b: *a}\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := ParseConfig(data, []string{"AIMSD_MQTT__URL=x"})
-		if err == nil && c.DataDir == "" {
-			t.Fatal("accepted a configuration without data_dir")
-		}
-	})
-}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/uni-aims/aimsd/infer/models"
 	"github.com/uni-aims/aimsd/metrics/rules"
@@ -71,7 +73,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 		return nil
 	}
 	d.pipeline.exchange(func() {
-		if !reflect.DeepEqual(old.Config.Rules, c.Rules) {
+		if !sameYAML(old.Config.Rules, c.Rules) {
 			err = d.alerts.reconfigure(ctx, set, allRules(c.Rules))
 		}
 		if err != nil {
@@ -182,7 +184,7 @@ func changedKeys(a, b reflect.Value, prefix string) []string {
 		switch {
 		case x.Kind() == reflect.Struct:
 			keys = append(keys, changedKeys(x, y, prefix+name+".")...)
-		case !reflect.DeepEqual(x.Interface(), y.Interface()):
+		case !sameYAML(x.Interface(), y.Interface()):
 			keys = append(keys, prefix+name)
 		}
 	}
@@ -194,4 +196,11 @@ func (r *runs) setIdleTimeout(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.IdleTimeout = d
+}
+
+// sameYAML reports whether two values are written alike: a list that is left out is like an empty one.
+func sameYAML(a, b any) bool {
+	x, errX := yaml.Marshal(a)
+	y, errY := yaml.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -129,7 +128,7 @@ func (s *sourceSet) set(configs []SourceConfig) {
 // sameSource reports whether two sources find the same frames in the same way.
 func sameSource(a, b SourceConfig) bool {
 	a.Mode = b.Mode // looked up for each frame
-	return reflect.DeepEqual(a, b)
+	return sameYAML(a, b)
 }
 
 // start runs one more source.
