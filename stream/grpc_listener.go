@@ -26,6 +26,7 @@ const (
 	keepaliveTimeout   = 10 * time.Second
 	keepaliveMinTime   = 10 * time.Second // clients that ping more often are sent away
 	connectTimeout     = 20 * time.Second
+	maxIdle            = 30 * time.Minute // without a call; gRPC clients connect again by themselves
 	maxStreamsPerConn  = 64
 	maxHeaderListBytes = 64 << 10
 	defaultMaxConns    = 64
@@ -182,7 +183,7 @@ func (l *GRPCListener) Connections() int {
 func (l *GRPCListener) options(log *zap.Logger) []grpc.ServerOption {
 	guard := guard{token: l.Token, certificate: l.TLS != nil && l.TLS.ClientCAs != nil, rate: &rateLimit{perSecond: l.CallsPerSecond}, log: log}
 	opts := []grpc.ServerOption{
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepalivePing, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepalivePing, Timeout: keepaliveTimeout, MaxConnectionIdle: maxIdle}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(connectTimeout),
 		grpc.MaxConcurrentStreams(maxStreamsPerConn),

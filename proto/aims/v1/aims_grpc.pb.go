@@ -34,6 +34,7 @@ type FrameServiceClient interface {
 	// answered by ACCEPTED (received and journalled: keep it) and then DONE (result committed: drop it), or by
 	// DUPLICATE (this frame_uid is already done), REJECTED (reason says why) or BUSY (send it again later).
 	// After a broken stream, resend every frame that was not answered by DONE, DUPLICATE or REJECTED.
+	// A frame that a newer one overtook (the source has the policy "latest") is DONE without an object; reason says so.
 	Push(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PushRequest, FrameAck], error)
 }
 
@@ -68,6 +69,7 @@ type FrameServiceServer interface {
 	// answered by ACCEPTED (received and journalled: keep it) and then DONE (result committed: drop it), or by
 	// DUPLICATE (this frame_uid is already done), REJECTED (reason says why) or BUSY (send it again later).
 	// After a broken stream, resend every frame that was not answered by DONE, DUPLICATE or REJECTED.
+	// A frame that a newer one overtook (the source has the policy "latest") is DONE without an object; reason says so.
 	Push(grpc.BidiStreamingServer[PushRequest, FrameAck]) error
 	mustEmbedUnimplementedFrameServiceServer()
 }
