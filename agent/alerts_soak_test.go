@@ -78,6 +78,8 @@ func oscillate(t *testing.T, random *rand.Rand, round int) {
 		case 0:
 			stop = publish(forgetfulStore{b.Store})
 		case 150, 300, 450:
+			// Raised by now; it is told once more by each of the publishers.
+			waitFor(t, "the alert comes", func() bool { return consumer.count(topics.Alert("COVERAGE", "acq")) >= i/150 })
 			stop()
 			if i == 450 {
 				stop = publish(b.Store)
@@ -93,14 +95,11 @@ func oscillate(t *testing.T, random *rand.Rand, round int) {
 		b.frame(&reporting.Result{AreaFraction: &value, Objects: objects})
 		b.tick(t.Context())
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	waitFor(t, "the outbox is emptied", func() bool {
 		waiting, _, _, err := b.Store.OutboxStats(t.Context())
 		require.NoError(t, err)
-		if waiting == 0 {
-			break
-		}
-		require.True(t, time.Now().Before(deadline), "the outbox is emptied")
-	}
+		return waiting == 0
+	})
 	stop()
 	told, redelivered := consumer.alerts(t, topics.Alert("COVERAGE", "acq"))
 	require.Equal(t, 1, told["raised"], told)
@@ -119,6 +118,13 @@ func oscillate(t *testing.T, random *rand.Rand, round int) {
 	require.Contains(t, want, topics.Alert("STAYS", "acq"))
 	require.Equal(t, want, late.retained(t, topics), "a late subscriber sees exactly the active set")
 	t.Logf("raised %d, cleared %d, redelivered %d times, %d active", told["raised"], told["cleared"], redelivered, len(want))
+}
+
+func waitFor(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !cond(); time.Sleep(10 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), what)
+	}
 }
 
 // forgetfulStore is of a process that is killed before it removes what the broker has.
@@ -150,6 +156,18 @@ func subscribeAll(t *testing.T, url, id string) *consumer {
 }
 
 func (c *consumer) close() { c.client.Disconnect(100) }
+
+// count is how often something came on a topic.
+func (c *consumer) count(topic string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.got {
+		if m.Topic() == topic {
+			n++
+		}
+	}
+	return n
+}
 
 // quiet waits until no more comes.
 func (c *consumer) quiet() []mqtt.Message {

@@ -172,8 +172,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 	var pause time.Duration
 	var last string
+	short := 0 // connections in a row that ended soon
 	for ctx.Err() == nil {
 		s := &session{p: p, client: id}
+		begun := time.Now()
 		err := s.run(ctx)
 		if ctx.Err() != nil {
 			break
@@ -181,6 +183,11 @@ func (p *Publisher) Run(ctx context.Context) error {
 		err = fmt.Errorf("mqtt broker %s: %w", shownURL(p.URL), err)
 		p.setState(err)
 		p.blame(s)
+		if short++; !s.greeted || time.Since(begun) > shortLived {
+			short = 0
+		} else if short == blameLimit {
+			p.Log.Warn("connections end soon after they begin; does another client, or a copy of data_dir, use this client id?", zap.String("client_id", id))
+		}
 		if s.progress > 0 {
 			pause = 0
 		}
@@ -270,6 +277,7 @@ func (p *Publisher) clientID(ctx context.Context) (string, error) {
 const (
 	blameLimit = 5
 	parkTime   = 10 * time.Minute
+	shortLived = 5 * time.Second
 )
 
 func (p *Publisher) blame(s *session) {

@@ -77,7 +77,7 @@ func TestABacklogIsHistoricalAndTheNewIsNot(t *testing.T) {
 	for i := range 20 {
 		alert = putAlert(t, s, AlertMessage{Code: "LOW", Key: "acq", State: AlertUpdated, AlertID: alert.ID, Seq: uint64(i + 2), RaisedAt: alert.RaisedAt})
 	}
-	p := &Publisher{URL: b.url(), Store: s, Patience: time.Nanosecond, Window: 16}
+	p := &Publisher{URL: b.url(), Store: s, Patience: time.Nanosecond, Window: 16, Now: func() time.Time { return made.Add(24 * time.Hour) }}
 	startPublisher(t, p)
 	b.start()
 	eventually(t, "the backlog is on its way", func() bool { return len(b.on("aims/v1/lab/fib/frame")) > 0 })

@@ -153,8 +153,8 @@ func (l *lanes) next(pastFlying, pastFlyingBytes int, now time.Time) (m Message,
 	return m, true, true
 }
 
-// overtakes reports whether the present goes before the past: it has waited long enough, and what is left of
-// the past is more than a moment's work.
+// overtakes reports whether the present goes before the past: it has waited for patience and what is left of the
+// past is more than a moment's work, or it has waited twice as long.
 func (l *lanes) overtakes(now time.Time) bool {
 	switch {
 	case len(l.present.queue) == 0:
@@ -163,9 +163,8 @@ func (l *lanes) overtakes(now time.Time) bool {
 	case l.waiting.IsZero():
 		l.waiting = now
 	}
-	if !l.overtaking && now.Sub(l.waiting) >= l.patience && l.left > int64(4*l.window) {
-		l.overtaking = true
-	}
+	waited := now.Sub(l.waiting)
+	l.overtaking = l.overtaking || waited >= 2*l.patience || (waited >= l.patience && l.left > int64(4*l.window))
 	return l.overtaking
 }
 

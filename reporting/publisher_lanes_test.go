@@ -73,7 +73,7 @@ func TestASmallBacklogGoesFirstInFullOrder(t *testing.T) {
 	s := openStore(t, StoreOptions{})
 	b := &lanesBench{t: t, s: s}
 	b.add(s, "a", 0, 20)
-	b = newLanesBench(t, s, 0)
+	b = newLanesBench(t, s, time.Second)
 	b.add(s, "a", 20, 30)
 	b.step(100)
 	var want []string

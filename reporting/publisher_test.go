@@ -103,7 +103,7 @@ func TestMessagesGatherWhileTheBrokerIsDown(t *testing.T) {
 
 func TestNothingIsLostOrReorderedWhenConnectionsBreak(t *testing.T) {
 	s, b := openStore(t, StoreOptions{}), newTestBroker(t).start()
-	startPublisher(t, &Publisher{URL: b.url(), Store: s})
+	startPublisher(t, &Publisher{URL: b.url(), Store: s, Patience: time.Hour})
 	keys := []string{"a", "b", "c"}
 	const n = 150
 	var writers sync.WaitGroup
