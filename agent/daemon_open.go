@@ -67,7 +67,7 @@ func (d *Daemon) open(ctx context.Context) error {
 	}
 	d.pipeline = &pipeline{
 		Analyser: analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
-		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(),
+		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(), Revive: d.revive,
 		Suspects: d.suspects, Evidence: d.evidence, NoOverlay: d.disk.short, OnDamage: d.damaged,
 	}
 	connections := func() int { return 0 }

@@ -31,11 +31,12 @@ type pipeline struct {
 	Log      *zap.Logger
 	Now      func() time.Time
 	Stats    *stats
-	OnFrame  func(FrameDone) // may be nil
-	Backoff  time.Duration   // before a failed write is tried again; 0: 1 s
-	Suspects *suspects       // nil: none
-	Evidence *evidence       // nil: none
-	OnDamage func(error)     // the store is damaged; may be nil
+	OnFrame  func(FrameDone)                           // may be nil
+	Revive   func(ctx context.Context, err error) bool // opens a network again that broke; may be nil
+	Backoff  time.Duration                             // before a failed write is tried again; 0: 1 s
+	Suspects *suspects                                 // nil: none
+	Evidence *evidence                                 // nil: none
+	OnDamage func(error)                               // the store is damaged; may be nil
 	// NoOverlay reports whether room on the disk is too short for pictures; nil: never.
 	NoOverlay func() bool
 
@@ -137,11 +138,15 @@ func (p *pipeline) analyse(ctx context.Context, j job) job {
 	if mode == "" {
 		mode = ModeParticles
 	}
-	j.err = guarded(p.Log, "analysis", j.arrival.Name, func() (err error) {
-		j.analysis, err = p.Analyser.Analyse(ctx, j.frame, mode)
-		return err
-	})
-	return j
+	for {
+		j.err = guarded(p.Log, "analysis", j.arrival.Name, func() (err error) {
+			j.analysis, err = p.Analyser.Analyse(ctx, j.frame, mode)
+			return err
+		})
+		if j.err == nil || ctx.Err() != nil || p.Revive == nil || !p.Revive(ctx, j.err) {
+			return j
+		}
+	}
 }
 
 // finish writes the frame's folder and commits its end. A frame interrupted by ctx stays accepted in the

@@ -73,6 +73,10 @@ func (d *Daemon) reload(ctx context.Context) error {
 		return nil
 	}
 	d.pipeline.exchange(func() {
+		if d.live.Load() != old { // the network broke meanwhile, and was opened again
+			err = errors.New("the network was opened again meanwhile; ask once more")
+			return
+		}
 		if !sameYAML(old.Config.Rules, c.Rules) {
 			err = d.alerts.reconfigure(ctx, set, allRules(c.Rules))
 		}

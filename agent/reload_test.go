@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/uni-aims/aimsd/configs"
+	"github.com/uni-aims/aimsd/infer/models"
 	"github.com/uni-aims/aimsd/stream/simulate"
 )
 
@@ -221,4 +223,41 @@ func TestAModelMustBeWhatItsManifestSays(t *testing.T) {
 			require.ErrorContains(t, err, want)
 		}
 	}
+}
+
+// lostGPU is a network whose device is gone.
+type lostGPU struct{}
+
+func (lostGPU) Predict(context.Context, []float32, int, int, []float32) error {
+	return errors.New("CUDA failure 999: unknown error")
+}
+
+func TestANetworkThatBreaksIsOpenedAgainAndNoFrameIsLost(t *testing.T) {
+	dir := t.TempDir()
+	c := daemonConfig(t, dir, "a")
+	model := filepath.Join(dir, "net.onnx")
+	c.Infer.Model = model
+	m, err := models.Load(models.DefaultName + "-" + models.INT8)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "net.json"), m.Scorer, 0o600))
+	require.NoError(t, os.WriteFile(model, m.Form().ONNX, 0o600))
+	r := runDaemonWith(t, c)
+	require.NoError(t, os.Rename(model, model+".away"))
+	r.d.pipeline.exchange(func() { r.d.pipeline.Analyser.Segmenter.Network = lostGPU{} })
+	putFrame(t, filepath.Join(dir, "a", "1.tif"), 1)
+	require.Eventually(t, func() bool {
+		state := readyState(r.d.parts())
+		return !state.Ready && strings.Contains(state.Parts[partNetwork], "net.onnx")
+	}, time.Minute, 5*time.Millisecond, "readiness names it")
+	require.NoError(t, os.Rename(model+".away", model))
+	f := r.frame()
+	require.NotNil(t, f.Result, f.Record.Reason)
+	require.Equal(t, c.Hash(), f.Result.ConfigHash)
+	require.Eventually(t, func() bool { return readyState(r.d.parts()).Ready }, time.Minute, 5*time.Millisecond)
+	require.Len(t, r.lines.FilterMessage("the network works again").All(), 1)
+	good := c
+	good.Run.IdleTimeout = time.Hour
+	require.Equal(t, "reloaded", r.reload(good).Message)
+	putFrame(t, filepath.Join(dir, "a", "2.tif"), 2)
+	require.Equal(t, good.Hash(), r.frame().Result.ConfigHash)
 }
