@@ -71,8 +71,10 @@ fuzz: lib ## FUZZTIME (10s) of every fuzz target
 soak: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 soak: export SOAK_MINUTES := $(SOAK_MINUTES)
 soak: lib ## overload, kills, dead brokers, full disks: SOAK_MINUTES (1) of each, then of every fuzz target
-	$(GO) test -count 1 -timeout 0 -p 1 -v -run Soak $$(grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9]*Soak' . | xargs -n 1 dirname | sort -u)
-	GO='$(GO)' scripts/fuzz.sh $(SOAK_MINUTES)m
+	@status=0; \
+	$(GO) test -count 1 -timeout 0 -p 1 -v -run Soak $$(grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9]*Soak' . | xargs -n 1 dirname | sort -u) || status=1; \
+	GO='$(GO)' scripts/fuzz.sh $(SOAK_MINUTES)m || status=1; \
+	exit $$status
 
 bench: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 bench: lib ## Go benchmarks: BENCH=regexp COUNT=n (feed two runs to benchstat)
