@@ -99,9 +99,11 @@ func fileURI(path string) string {
 	return (&url.URL{Scheme: "file", Path: slashed}).String()
 }
 
-// Run writes until ctx ends, then what still waits, and ends the bundles that are open.
+// Run ends the bundles that a crash left open, writes until ctx ends, then what still waits, and ends the bundles
+// that are open.
 func (e *evidence) Run(ctx context.Context) {
 	e.init()
+	e.closeLeft(ctx)
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream"
@@ -83,6 +86,36 @@ func (e *evidence) write(dir string, s evidenceStep) error {
 		return errors.Join(failed, err)
 	}
 	return errors.Join(failed, replaceFile(path, append(data, '\n')))
+}
+
+// closeLeft ends the bundles of an earlier process that did not come to it: nothing more will come.
+func (e *evidence) closeLeft(ctx context.Context) {
+	left, err := filepath.Glob(filepath.Join(e.Dir, "*", evidenceFile))
+	if err != nil {
+		return
+	}
+	for _, path := range left {
+		if ctx.Err() != nil {
+			return
+		}
+		var index evidenceIndex
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(data, &index)
+		}
+		if err == nil && index.Complete {
+			continue
+		}
+		if err == nil {
+			index.Complete = true
+			if data, err = json.MarshalIndent(index, "", "  "); err == nil {
+				err = replaceFile(path, append(data, '\n'))
+			}
+		}
+		if err != nil {
+			e.Log.Warn("evidence that a crash left is not ended", zap.String("file", path), zap.Error(err))
+		}
+	}
 }
 
 // hasAll reports whether the alert's frame and every one after it is there, and has its picture; there may

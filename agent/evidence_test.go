@@ -127,6 +127,31 @@ func TestEvidenceEndsAtAStopAndSaysWhatIsMissing(t *testing.T) {
 	require.Len(t, x.Frames, 2)
 }
 
+func TestEvidenceThatACrashLeftIsEndedAtTheNextStart(t *testing.T) {
+	e := &evidence{Dir: t.TempDir(), After: 1, Log: zap.NewNop()}
+	for _, s := range []evidenceStep{
+		{alert: alertState("A", "acq", "f"), role: "frame"},
+		{alert: alertState("B", "acq", "f"), role: "frame"},
+		{alert: alertState("B", "acq", "f"), whole: true},
+	} {
+		require.NoError(t, e.write(filepath.Join(e.Dir, s.alert.ID), s))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(e.Dir, "C"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "C", evidenceFile), []byte("{"), 0o600))
+	before, err := os.ReadFile(filepath.Join(e.Dir, "B", evidenceFile))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.closeLeft(t.Context())
+	e.Run(ctx)
+	x := (&evidenceBench{evidence: e, t: t}).index("A")
+	require.False(t, x.Whole)
+	require.Len(t, x.Frames, 1)
+	after, err := os.ReadFile(filepath.Join(e.Dir, "B", evidenceFile))
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
 func TestEvidenceOfAnAlertThatATimeHeldBack(t *testing.T) {
 	b := newEvidenceBench(t, &evidence{Before: 2, After: 0})
 	for n := range 6 {
