@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -145,9 +146,24 @@ func TestFoldersComeChangeAndGoWithoutARestart(t *testing.T) {
 	require.Equal(t, "reloaded", r.reload(changed).Message)
 	putFrame(t, filepath.Join(dir, "a", "5.tif"), 5)
 	require.Equal(t, "5.tif", r.frame().Record.Name, "nothing is brought twice")
+	const queued = 12
+	for i := range queued { // most wait in the journal when the source is changed
+		putFrame(t, filepath.Join(dir, "a", fmt.Sprintf("q%02d.tif", i)), i)
+	}
+	require.Eventually(t, func() bool {
+		counts, err := r.d.store.Counts(t.Context())
+		return err == nil && counts["a"].Received >= 3+queued/2
+	}, time.Minute, 5*time.Millisecond)
+	changed.Sources = append([]SourceConfig{}, changed.Sources...)
+	changed.Sources[0].Settle = 70 * time.Millisecond
+	require.Equal(t, "reloaded", r.reload(changed).Message)
+	for range queued {
+		require.Equal(t, "processed", r.frame().Record.State)
+	}
 	counts, err := r.d.store.Counts(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 3, counts["a"].Processed)
+	require.EqualValues(t, 3+queued, counts["a"].Received)
+	require.EqualValues(t, 3+queued, counts["a"].Processed)
 	require.EqualValues(t, 2, counts["b"].Processed)
 }
 
