@@ -110,9 +110,9 @@ type outage struct {
 	peakRSS int             // kB
 	heap    int             // bytes
 
-	mu      sync.Mutex
-	got     []outageMessage
-	delays2 []time.Duration
+	mu         sync.Mutex
+	got        []outageMessage
+	toConsumer []time.Duration
 }
 
 type outageMessage struct {
@@ -186,7 +186,7 @@ func (o *outage) subscribe() {
 		o.got = append(o.got, outageMessage{m.Topic(), slices.Clone(m.Payload())})
 		var e Envelope
 		if strings.HasSuffix(m.Topic(), "/frame") && json.Unmarshal(m.Payload(), &e) == nil && !e.Historical {
-			o.delays2 = append(o.delays2, now.Sub(e.Time))
+			o.toConsumer = append(o.toConsumer, now.Sub(e.Time))
 		}
 	}
 	o.client = mqtt.NewClient(o.options("consumer").SetDefaultPublishHandler(take))
@@ -288,11 +288,11 @@ func (o *outage) verify(full bool) {
 	require.Equal(t, expected, o.retainedAlerts(), "a late subscriber sees exactly the active set")
 
 	slices.Sort(o.delays)
-	slices.Sort(o.delays2)
+	slices.Sort(o.toConsumer)
 	require.NotEmpty(t, o.delays)
 	p99, longest := o.delays[len(o.delays)*99/100], o.delays[len(o.delays)-1]
 	t.Logf("%d alert changes, %d frames, %d duplicates told by their id; %d new messages while catching up: p99 %v, longest %v to the broker, %v to a consumer; peak %d MB, heap %d MB",
-		total, frames, duplicates, len(o.delays), p99, longest, o.delays2[len(o.delays2)-1], o.peakRSS>>10, o.heap>>20)
+		total, frames, duplicates, len(o.delays), p99, longest, o.toConsumer[len(o.toConsumer)-1], o.peakRSS>>10, o.heap>>20)
 	require.Less(t, o.heap, 96<<20, "memory does not follow the backlog")
 	if full {
 		require.LessOrEqual(t, p99, time.Second)
