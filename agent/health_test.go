@@ -153,3 +153,28 @@ func TestRequestsToHealthAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, line, "200")
 }
+
+func TestARenewedCertificateIsTakenUp(t *testing.T) {
+	dir := t.TempDir()
+	files, _ := certificate(t, dir)
+	c := &certificateFile{Cert: files.CertFile, Key: files.KeyFile}
+	first, err := c.get(nil)
+	require.NoError(t, err)
+	same, err := c.get(nil)
+	require.NoError(t, err)
+	require.Same(t, first, same)
+	_, trusted := certificate(t, dir)
+	later := time.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(files.CertFile, later, later))
+	second, err := c.get(nil)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(second.Certificate[0])
+	require.NoError(t, err)
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: trusted})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(files.KeyFile, []byte("half"), 0o600))
+	require.NoError(t, os.Chtimes(files.KeyFile, later.Add(time.Hour), later.Add(time.Hour)))
+	third, err := c.get(nil)
+	require.NoError(t, err, "the old pair goes on")
+	require.Equal(t, second.Certificate, third.Certificate)
+}

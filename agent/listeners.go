@@ -49,11 +49,12 @@ func authorities(key, path string) (*x509.CertPool, error) {
 func protection(key string, c ServerTLS, tokenFile string) (*tls.Config, string, error) {
 	var config *tls.Config
 	if c.CertFile != "" || c.KeyFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		file := &certificateFile{Cert: c.CertFile, Key: c.KeyFile}
+		_, err := file.get(nil)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s.tls: %w; give a certificate and its key as PEM files that aimsd's user can read", key, err)
 		}
-		config = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		config = &tls.Config{GetCertificate: file.get, MinVersion: tls.VersionTLS12}
 		if config.ClientCAs, err = authorities(key, c.ClientCAFile); err != nil {
 			return nil, "", err
 		}
