@@ -33,6 +33,8 @@ type alerts struct {
 
 	turn  chan struct{}                   // holds one token: whoever has it changes alerts
 	known map[string]reporting.AlertState // by code/key: the last occurrence of each; whoever has the turn
+
+	tickError string // said last; whoever has the turn
 }
 
 // alertBatch is what one frame, tick or command changes. It holds the turn until it is committed or given up.

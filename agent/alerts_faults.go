@@ -132,11 +132,13 @@ func (a *alerts) tick(ctx context.Context) {
 		return
 	}
 	if err := a.Store.PutAlerts(ctx, b.States, b.Messages); err != nil {
-		if !errors.Is(err, context.Canceled) {
+		if text := err.Error(); text != a.tickError && !errors.Is(err, context.Canceled) { // not the same line every second
+			a.tickError = text
 			a.Log.Error("alerts not recorded; trying again", zap.Error(err))
 		}
 		return
 	}
+	a.tickError = ""
 	b.commit()
 	a.Evidence.raised(b.raised())
 }

@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,6 +23,8 @@ import (
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // authority issues certificates for a test.
@@ -130,4 +133,29 @@ func TestABrokerWithTLSPasswordAndClientCertificates(t *testing.T) {
 			require.False(t, outboxIsEmpty(t, s)(), "it waits")
 		})
 	}
+}
+
+// An access list that lets the daemon write and not read costs the commands, not the messages.
+func TestABrokerThatForbidsReadingGetsTheMessages(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	require.NoError(t, server.AddHook(new(auth.Hook), &auth.Options{Ledger: &auth.Ledger{
+		Auth: auth.AuthRules{{Username: "mia", Allow: true}},
+		ACL:  auth.ACLRules{{Username: "mia", Filters: auth.Filters{"aims/v1/lab/fib/#": auth.WriteOnly}}},
+	}}))
+	require.NoError(t, server.AddListener(listeners.NewNet("acl", l)))
+	require.NoError(t, server.Serve())
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	s := openStore(t, StoreOptions{})
+	core, logged := observer.New(zap.WarnLevel)
+	p := &Publisher{
+		URL: "tcp://" + l.Addr().String(), Username: "mia", Store: s, Log: zap.New(core),
+		OnCommand: func(context.Context, Command) error { return nil },
+	}
+	enqueue(t, s, "a", 0)
+	startPublisher(t, p)
+	eventually(t, "sent", outboxIsEmpty(t, s))
+	require.NoError(t, p.Ready())
+	require.Equal(t, 3, logged.FilterMessageSnippet("refuses a subscription").Len())
 }
