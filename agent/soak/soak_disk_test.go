@@ -38,6 +38,15 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
+// readOnly makes a folder one that nothing new can be written to, as a file system that met errors is; what was open
+// before stays so. It returns what ends that.
+func readOnly(t *testing.T, dir string) (writable func()) {
+	t.Helper()
+	require.NoError(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
+	require.NoError(t, unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	return func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) }
+}
+
 // filler is a file of another program that takes the room.
 type filler struct {
 	t    *testing.T
@@ -68,8 +77,8 @@ func (f filler) leave(freeMiB int64) {
 // free gives all of it back.
 func (f filler) free() { require.NoError(f.t, os.Remove(f.path)) }
 
-// The bar: the disk is filled in mid-run, to the last byte, then freed, again and again: nothing is corrupt or lost,
-// an alert says what is wrong, and the work goes on by itself.
+// The bar: the disk is filled in mid-run, to the last byte, then freed, again and again, and is read-only for a while:
+// nothing is corrupt or lost, an alert says what is wrong, and the work goes on by itself.
 func TestDiskFilledAndFreedSoak(t *testing.T) {
 	length, full := minutes(t, 0)
 	rounds := 1
@@ -147,6 +156,18 @@ func TestDiskFilledAndFreedSoak(t *testing.T) {
 		bring(1)
 		eventually(t, "frames go on", processed(files))
 		require.FileExists(t, filepath.Join(s.run("acq"), fmt.Sprintf("f%04d.tif", files-1), reporting.OverlayFile))
+
+		writable := readOnly(t, s.data)
+		alert("DISK_READ_ONLY", "raised")
+		status, body = d.get("/readyz")
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Contains(t, body, "is read-only")
+		bring(2)
+		time.Sleep(time.Second)
+		require.Equal(t, files-2, d.counts("acq")["received"], "files wait where they are")
+		writable()
+		eventually(t, "all that waited is done", processed(files))
+		alert("DISK_READ_ONLY", "cleared")
 	}
 	c := d.settled("acq", files)
 	require.Equal(t, files, c["processed"], "%v", c)
