@@ -68,6 +68,7 @@ func (j journal) Skip(ctx context.Context, rs []stream.Receipt) error {
 	recs := make([]reporting.FrameRecord, len(rs))
 	for i, r := range rs {
 		recs[i] = record(r, "")
+		recs[i].Reason = r.SkipReason
 	}
 	return j.store.Skip(ctx, recs)
 }

@@ -74,7 +74,7 @@ func (s *Store) Admit(ctx context.Context, rec FrameRecord) (_ FrameRecord, exis
 }
 
 // Skip records frames that are deliberately not analysed as gated, in one transaction; those that the
-// journal has already stay as they are. A record without a Reason gets "backlog".
+// journal has already stay as they are. The Reason is a word, their cause too; "" is CauseBacklog.
 func (s *Store) Skip(ctx context.Context, recs []FrameRecord) error {
 	if len(recs) == 0 {
 		return nil
@@ -93,13 +93,13 @@ func (s *Store) Skip(ctx context.Context, recs []FrameRecord) error {
 			}
 			rec.State, rec.Folder, rec.Objects, rec.Summary = stateGated, "", 0, nil
 			if rec.Reason == "" {
-				rec.Reason = "backlog"
+				rec.Reason = CauseBacklog
 			}
 			rec.DoneAt = s.o.Now()
 			if err := t.insertFrame(ctx, &rec); err != nil {
 				return err
 			}
-			if err := t.countCause(ctx, rec.Source, rec.State, CauseBacklog); err != nil {
+			if err := t.countCause(ctx, rec.Source, rec.State, rec.Reason); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -86,6 +87,10 @@ func (r *folderRun) admit(ctx context.Context, c *candidate) (*Arrival, error) {
 		r.wakeAt(c.due)
 		return nil, nil
 	}
+	c.sum = sumOf(key)
+	if c.page == 0 && c.reject == nil && r.retimed(c) {
+		return nil, r.skipRetimed(ctx, c, key)
+	}
 	if c.page == 0 {
 		c.page, c.pages = 1, 1
 		if c.reject == nil {
@@ -138,6 +143,30 @@ func (r *folderRun) advance(c *candidate) {
 	r.queue = slices.Insert(r.queue, 0, c)
 }
 
+// retimed reports whether only the time of a file has changed since it was taken: copies get theirs late, when
+// all is written. Where an event says that it was written to, it was, except on Windows, which says the same of
+// a new time.
+func (r *folderRun) retimed(c *candidate) bool {
+	d, ok := r.done[c.rel]
+	return ok && (!c.event || runtime.GOOS == "windows") && d.sum != "" && d.sum == c.sum && d.stamp.size == c.stamp.size
+}
+
+// skipRetimed records that the same frames are known under another time.
+func (r *folderRun) skipRetimed(ctx context.Context, c *candidate, key string) error {
+	pages := r.pages(r.abs(c.rel))
+	receipts := make([]Receipt, pages)
+	for i := range receipts {
+		receipts[i] = r.receipt(c.rel, key, c.stamp, i+1, pages)
+		receipts[i].SkipReason = SkipUnchanged
+	}
+	if err := r.f.Journal.Skip(ctx, receipts); err != nil {
+		return err
+	}
+	r.log.Debug("only the file's time has changed", zap.String("path", r.abs(c.rel)))
+	r.finish(c)
+	return nil
+}
+
 // recall asks the journal about a file no event spoke of, without reading its content.
 func (r *folderRun) recall(ctx context.Context, c *candidate) (bool, error) {
 	journal, ok := r.f.Journal.(Recaller)
@@ -161,6 +190,15 @@ func (r *folderRun) marked(rel string) bool {
 	return false
 }
 
+// sameContent reports whether a file has still the size, the head and the tail that it was admitted with.
+func sameContent(rc Receipt, info fs.FileInfo) bool {
+	if info.Size() != rc.Size {
+		return false
+	}
+	_, key, err := identify(rc.Path, "")
+	return err == nil && sumOf(key) == sumOf(rc.Key)
+}
+
 // opener decodes the file that was admitted, and only that: a file overwritten meanwhile is an error here
 // and a new frame of its own.
 func (f *Folder) opener(rc Receipt, ad Admission, want stamp, receivedAt time.Time) func(context.Context) (*Frame, error) {
@@ -173,7 +211,7 @@ func (f *Folder) opener(rc Receipt, ad Admission, want stamp, receivedAt time.Ti
 			return fmt.Errorf("%w: %s was removed before it could be analysed; copy it there again to have it analysed", ErrVanished, rc.Path)
 		case err != nil:
 			return err
-		case stampOf(info) != want:
+		case stampOf(info) != want && !sameContent(rc, info):
 			return fmt.Errorf("%w: %s was overwritten before it could be analysed; its new content is a frame of its own", ErrVanished, rc.Path)
 		}
 		return nil

@@ -68,7 +68,7 @@ func (r *folderRun) skipAll(ctx context.Context, backlog []foundFile) error {
 				}
 			}
 		}
-		r.done[found.rel] = doneFile{s, r.scanCount}
+		r.done[found.rel] = doneFile{s, r.scanCount, sumOf(key)}
 	}
 	if err := flush(); err != nil {
 		return err

@@ -116,6 +116,12 @@ func SameFile(key string, info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && size == strconv.FormatInt(s.size, 10) && mtimeNs == strconv.FormatInt(s.mtimeNs, 10)
 }
 
+// sumOf is the hash of head and tail in a key.
+func sumOf(key string) string {
+	_, sum := cutLast(key)
+	return sum
+}
+
 // cutLast splits a key at its last separator.
 func cutLast(key string) (head, last string) {
 	i := strings.LastIndexByte(key, '|')

@@ -217,3 +217,36 @@ func TestALongCopyOfOldFilesIsTakenAsItGoes(t *testing.T) {
 	require.Greater(t, len(b.all()), 5, "they wait for the end of the copy")
 	b.expect(40)
 }
+
+// Programs that copy set a file's time when all is written, some of them late: it is the same frame.
+func TestFileWhoseTimeAloneChangesIsTakenOnce(t *testing.T) {
+	b := newBench(t)
+	poll := func(f *stream.Folder) {
+		f.SetNetwork(func(string) bool { return true })
+		f.PollInterval, f.Settle = 30*time.Millisecond, 60*time.Millisecond
+	}
+	b.start(poll)
+	b.write("copy.tif", tinyTIFF(64, 1))
+	b.expect(1)
+	then := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(b.path("copy.tif"), then, then))
+	require.Eventually(t, func() bool { return len(b.journal.Receipts(stream.StateGated)) == 1 }, soon, 5*time.Millisecond)
+	require.Equal(t, stream.SkipUnchanged, b.journal.Receipts(stream.StateGated)[0].SkipReason)
+	b.expect(1)
+	b.stop()
+	b.start(poll)
+	b.expect(1)
+	b.write("copy.tif", tinyTIFF(64, 2))
+	require.Equal(t, byte(2), b.expect(2)[1].fill)
+}
+
+func TestFileWhoseTimeChangesWhileItWaitsIsNoOther(t *testing.T) {
+	b := newBench(t)
+	_, out := b.queued(3)
+	then := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(b.path("f0001.tif"), then, then))
+	for range 3 {
+		_, err := b.end(out)
+		require.NoError(t, err)
+	}
+}

@@ -29,6 +29,7 @@ type candidate struct {
 	listed  bool   // a scan found it, and it was not looked at since it had to rest: see held
 	scan    uint64 // which scan found it; 0: an event did
 	stamp   stamp
+	sum     string    // of its head and tail; "": not read yet
 	since   time.Time // when stamp was first seen
 	due     time.Time // when to look again
 	pause   time.Duration

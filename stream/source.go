@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// SkipUnchanged is the reason of a file whose content is known and whose time alone has changed.
+const SkipUnchanged = "unchanged"
+
 // State is where a frame stands in the journal.
 type State string
 
@@ -34,6 +37,8 @@ type Receipt struct {
 	Seq     uint64 // 0 lets the journal number it
 	Size    int64
 	ModTime time.Time
+	// SkipReason says why a frame is skipped; "": it is backlog.
+	SkipReason string
 	// EndOfRun asks for the run to be closed after this frame.
 	EndOfRun bool
 }
@@ -52,7 +57,7 @@ type Journal interface {
 	// Admit records a received frame. The same (Source, Key) is admitted once; later calls return the
 	// first admission with its present state.
 	Admit(ctx context.Context, r Receipt) (Admission, error)
-	// Skip records frames that are deliberately not processed (backlog: skip) as gated.
+	// Skip records frames that are deliberately not processed (backlog: skip, or unchanged) as gated.
 	Skip(ctx context.Context, rs []Receipt) error
 	// FirstSight reports whether this source was never seen before, and remembers it.
 	FirstSight(ctx context.Context, source string) (bool, error)

@@ -61,6 +61,7 @@ type folderRun struct {
 type doneFile struct {
 	stamp stamp
 	scan  uint64
+	sum   string // of its head and tail; "": not read
 }
 
 func (r *folderRun) loop(ctx context.Context, out chan<- Arrival) {
@@ -304,7 +305,7 @@ func (r *folderRun) restart(reason string, now time.Time) {
 
 // finish remembers a file as dealt with.
 func (r *folderRun) finish(c *candidate) {
-	r.done[c.rel] = doneFile{c.stamp, r.scanCount}
+	r.done[c.rel] = doneFile{c.stamp, r.scanCount, c.sum}
 	delete(r.cands, c.rel)
 }
 
