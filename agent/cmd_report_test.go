@@ -58,6 +58,8 @@ func TestAReportIsAFunctionOfTheStore(t *testing.T) {
 	require.Equal(t, "1.2.3", sum.Version)
 	require.Equal(t, reporting.Counts{Received: 4, Processed: 3, Rejected: 1}, sum.Frames)
 	require.Len(t, sum.Alerts, 1)
+	require.Contains(t, first[reporting.ReportFile], "<code>X/acq</code>")
+	require.Contains(t, first[reporting.ReportFile], "4 received: 3 processed, 1 rejected")
 	require.Equal(t, exitSuccess, sum.Stop["exit_status"])
 
 	for name := range first {

@@ -1,6 +1,10 @@
 package reporting
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // summaryJournal is what summary.json tells of a daemon's run besides its results: all frames by outcome, the
 // alerts with who acknowledged them, and the run's start and stop as bluesky's documents have them
@@ -62,11 +66,7 @@ func journalOf(b *Batch) *summaryJournal {
 		}
 	}
 	at := map[string]int{} // by occurrence
-	for i := range b.Alerts {
-		m := &b.Alerts[i]
-		if !b.Run.ClosedAt.IsZero() && m.Time.After(b.Run.ClosedAt) {
-			continue // what came later does not change the report
-		}
+	for _, m := range b.alertsUntilItsEnd() {
 		k, ok := at[m.AlertID]
 		if !ok {
 			k = len(j.Alerts)
@@ -81,6 +81,44 @@ func journalOf(b *Batch) *summaryJournal {
 		})
 	}
 	return j
+}
+
+// alertsUntilItsEnd leaves out what came after the run: it would change a report that is made again.
+func (b *Batch) alertsUntilItsEnd() (alerts []AlertMessage) {
+	for _, m := range b.Alerts {
+		if b.Run.ClosedAt.IsZero() || !m.Time.After(b.Run.ClosedAt) {
+			alerts = append(alerts, m)
+		}
+	}
+	return alerts
+}
+
+func alertRows(b *Batch) (rows []alertRow) {
+	for _, m := range b.alertsUntilItsEnd() {
+		row := alertRow{Time: clock(m.Time), Alert: m.AlertKey, Severity: m.Severity, State: m.State, Text: m.Text}
+		if m.AckedBy != nil {
+			row.Acked = *m.AckedBy
+			if m.AckedAt != nil {
+				row.Acked = strings.TrimSpace(row.Acked + " " + clock(*m.AckedAt))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// accountText says in a line how a run's frames ended.
+func accountText(c Counts) string {
+	text := fmt.Sprintf("%d received: %d processed", c.Received, c.Processed)
+	for _, n := range []struct {
+		frames int64
+		what   string
+	}{{c.Gated, "gated"}, {c.Rejected, "rejected"}, {c.Dropped, "dropped"}, {c.InFlight, "not yet done"}} {
+		if n.frames > 0 {
+			text += fmt.Sprintf(", %d %s", n.frames, n.what)
+		}
+	}
+	return text
 }
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }

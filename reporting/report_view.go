@@ -26,8 +26,12 @@ type reportView struct {
 	Rows         []inputRow
 	RowUnit      string
 	Shape        bool // whether shape columns are shown and need their definition
+	Alerts       []alertRow
 	Provenance   []fact
 }
+
+// alertRow is a line of the table of alerts.
+type alertRow struct{ Time, Alert, Severity, State, Text, Acked string }
 
 type fact struct {
 	Name, Value string
@@ -58,7 +62,7 @@ func reportOf(dir string, b *Batch, p *pool) *reportView {
 		HistogramOf: histogramNote(p, stat.N),
 		Trend:       inputsChart(trendPoints(b, p, unit), unit),
 		Statistics:  statisticRows(p), StatNote: statNote(p),
-		Shape: len(p.quantities) > 1, Provenance: provenance(b),
+		Shape: len(p.quantities) > 1, Alerts: alertRows(b), Provenance: provenance(b),
 	}
 	v.Cards, v.CardStyle, v.CardNote = gallery(dir, b)
 	for i := range b.Inputs {
@@ -113,6 +117,9 @@ func provenance(b *Batch) []fact {
 	facts := []fact{
 		{Name: "Configuration (SHA-256)", Value: b.ConfigHash, Code: true},
 		{Name: "Run closed by", Value: b.Run.Reason},
+	}
+	if b.ExitStatus != "" {
+		facts = append(facts, fact{Name: "Exit status", Value: b.ExitStatus}, fact{Name: "Frames", Value: accountText(b.Frames.Frames)})
 	}
 	if m := b.Model; m != nil {
 		facts = append(facts,

@@ -13,7 +13,8 @@ const (
 	fewObjects     = 50  // measured objects below which percentiles are called indicative
 	smallShare     = 0.1 // share of objects below 50 px² from which shapes are called uncertain
 	namesInWarning = 4
-	heavyWeight    = 4 // Miles-Lantuejoul weight from which an object is called large for its frame
+	exitAbort      = "abort" // Batch.ExitStatus of a run that nobody works on any more
+	heavyWeight    = 4       // Miles-Lantuejoul weight from which an object is called large for its frame
 )
 
 // warnings are what a reader must know before using the numbers.
@@ -39,7 +40,10 @@ func warnings(b *Batch, p *pool) []string {
 		out = append(out, fmt.Sprintf("%s of %s measured objects cover fewer than 50 px: their shape values say little; use a higher magnification.",
 			count(p.smallObjects), count(n)))
 	}
-	if b.Run.ClosedAt.IsZero() {
+	switch {
+	case b.ExitStatus == exitAbort:
+		out = append(out, "The run was cut off by a crash or power cut and not taken up again: frames may be missing.")
+	case b.Run.ClosedAt.IsZero():
 		out = append(out, "The run was still open when this report was written.")
 	}
 	return out
