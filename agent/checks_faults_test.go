@@ -38,8 +38,8 @@ func broker(t *testing.T, files *ServerTLS) string {
 
 func TestCheckNamesTheBrokersFaultsAndTheirRemedies(t *testing.T) {
 	dir := t.TempDir()
-	files, _ := certificate(t, dir)
-	other, _ := certificate(t, t.TempDir())
+	files, _ := selfSigned(t, dir)
+	other, _ := selfSigned(t, t.TempDir())
 	open, closed := broker(t, nil), broker(t, &files)
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

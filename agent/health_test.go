@@ -25,8 +25,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// certificate writes a certificate for 127.0.0.1 and its key, and returns whom clients must trust.
-func certificate(t *testing.T, dir string) (ServerTLS, *x509.CertPool) {
+// selfSigned writes a certificate for 127.0.0.1 and its key, and returns whom clients must trust.
+func selfSigned(t *testing.T, dir string) (ServerTLS, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestHealthBeyondLoopbackAsksWhoIsCalling(t *testing.T) {
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
 	require.NoError(t, os.WriteFile(token, []byte("a-token-of-some-length\n"), 0o600))
-	files, trusted := certificate(t, dir)
+	files, trusted := selfSigned(t, dir)
 	h := serveHealth(t, HTTPConfig{Listen: "0.0.0.0:0", TLS: files, TokenFile: token})
 	_, port, err := net.SplitHostPort(h.Addr())
 	require.NoError(t, err)
@@ -156,14 +156,14 @@ func TestRequestsToHealthAreBounded(t *testing.T) {
 
 func TestARenewedCertificateIsTakenUp(t *testing.T) {
 	dir := t.TempDir()
-	files, _ := certificate(t, dir)
+	files, _ := selfSigned(t, dir)
 	c := &certificateFile{Cert: files.CertFile, Key: files.KeyFile}
 	first, err := c.get(nil)
 	require.NoError(t, err)
 	same, err := c.get(nil)
 	require.NoError(t, err)
 	require.Same(t, first, same)
-	_, trusted := certificate(t, dir)
+	_, trusted := selfSigned(t, dir)
 	later := time.Now().Add(time.Hour)
 	require.NoError(t, os.Chtimes(files.CertFile, later, later))
 	second, err := c.get(nil)
