@@ -2,12 +2,13 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uni-aims/aimsd/reporting"
-	"github.com/uni-aims/aimsd/stream"
-	"github.com/uni-aims/aimsd/stream/tiff"
 )
 
 // Names in a folder of evidence.
@@ -41,17 +40,42 @@ type evidenceIndex struct {
 }
 
 type evidenceIndexedFrame struct {
-	Role      string   `json:"role"`   // frame, before-1 (the one just before), after-1
-	Folder    string   `json:"folder"` // below this file: "" or the role
-	FrameID   string   `json:"frame_id"`
-	RunID     string   `json:"run_id"`
-	Source    string   `json:"source"`
-	Seq       uint64   `json:"seq"`
-	Name      string   `json:"name"`
-	Path      string   `json:"path"`
-	SHA256    string   `json:"sha256"` // of the original
-	ReducedBy int      `json:"reduced_by"`
-	Files     []string `json:"files"`
+	Role      string                `json:"role"`   // frame, before-1 (the one just before), after-1
+	Folder    string                `json:"folder"` // below this file: "" or the role
+	FrameID   string                `json:"frame_id"`
+	RunID     string                `json:"run_id"`
+	Source    string                `json:"source"`
+	Seq       uint64                `json:"seq"`
+	Name      string                `json:"name"`
+	Path      string                `json:"path"`
+	SHA256    string                `json:"sha256"` // of the original
+	ReducedBy int                   `json:"reduced_by"`
+	Files     []evidenceIndexedFile `json:"files"`
+}
+
+type evidenceIndexedFile struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// has reports whether a file of the frame is there.
+func (f evidenceIndexedFrame) has(name string) bool {
+	return slices.ContainsFunc(f.Files, func(x evidenceIndexedFile) bool { return x.Name == name })
+}
+
+// add notes a file that was written.
+func (f *evidenceIndexedFrame) add(dir, name string) error {
+	in, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	hash := sha256.New()
+	n, err := io.Copy(hash, in)
+	if err = errors.Join(err, in.Close()); err == nil {
+		f.Files = append(f.Files, evidenceIndexedFile{name, n, hex.EncodeToString(hash.Sum(nil))})
+	}
+	return err
 }
 
 func role(side string, n int) string { return fmt.Sprintf("%s-%d", side, n) }
@@ -123,7 +147,7 @@ func (e *evidence) closeLeft(ctx context.Context) {
 func (e *evidence) hasAll(frames []evidenceIndexedFrame) bool {
 	after := 0
 	for _, f := range frames {
-		if !slices.Contains(f.Files, evidenceImage) {
+		if !f.has(evidenceImage) {
 			return false
 		}
 		if f.Role != "frame" && f.Role[0] == 'a' {
@@ -138,7 +162,7 @@ func (e *evidence) writeFrame(dir string, s evidenceStep) (evidenceIndexedFrame,
 	rec := s.frame.rec
 	f := evidenceIndexedFrame{
 		Role: s.role, FrameID: rec.ID, RunID: rec.RunID, Source: rec.Source, Seq: rec.Seq, Name: rec.Name, Path: rec.Path,
-		SHA256: rec.SHA256, ReducedBy: max(s.frame.picture.reducedBy, 1), Files: []string{},
+		SHA256: rec.SHA256, ReducedBy: max(s.frame.picture.reducedBy, 1), Files: []evidenceIndexedFile{},
 	}
 	if s.role != "frame" {
 		f.Folder = s.role
@@ -149,19 +173,20 @@ func (e *evidence) writeFrame(dir string, s evidenceStep) (evidenceIndexedFrame,
 	}
 	var errs []error
 	if s.frame.picture.width > 0 {
-		if err := s.frame.picture.save(filepath.Join(into, evidenceImage)); err != nil {
-			errs = append(errs, err)
-		} else {
-			f.Files = append(f.Files, evidenceImage)
+		err := s.frame.picture.save(filepath.Join(into, evidenceImage))
+		if err == nil {
+			err = f.add(into, evidenceImage)
 		}
+		errs = append(errs, err)
 	}
 	if rec.Folder != "" && e.RunDir != nil {
 		from := filepath.Join(e.RunDir(rec.RunID), rec.Folder)
 		for _, name := range []string{reporting.OverlayFile, reporting.ParticlesFile, reporting.ResultFile} {
-			switch err := linkOrCopy(filepath.Join(from, name), filepath.Join(into, name)); {
-			case err == nil:
-				f.Files = append(f.Files, name)
-			case !errors.Is(err, fs.ErrNotExist):
+			err := linkOrCopy(filepath.Join(from, name), filepath.Join(into, name))
+			if err == nil {
+				err = f.add(into, name)
+			}
+			if !errors.Is(err, fs.ErrNotExist) { // the run may be tidied by now
 				errs = append(errs, err)
 			}
 		}
@@ -207,81 +232,4 @@ func replaceFile(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(tmp, path)
-}
-
-// picture is a grey image of its own; width 0 is none.
-type picture struct {
-	width, height int
-	gray8         []uint8
-	gray16        []uint16
-	reducedBy     int // pixels of the original along a side of one
-}
-
-func (p picture) bytes() int64 { return int64(len(p.gray8)) + 2*int64(len(p.gray16)) }
-
-func (p picture) save(path string) error {
-	return writeFile(path, func(w io.Writer) error {
-		if p.gray16 != nil {
-			return tiff.EncodeGray16(w, p.gray16, p.width, p.height, tiff.GrayOptions{})
-		}
-		return tiff.EncodeGray8(w, p.gray8, p.width, p.height, tiff.GrayOptions{})
-	})
-}
-
-// reduced copies a frame's pixels, averaged over squares so that at most maxBytes are left; 0: as they are.
-func reduced(f *stream.Frame, maxBytes int) picture {
-	if f == nil || !hasPixels(f) {
-		return picture{}
-	}
-	by := 1
-	if size := len(f.Gray8) + 2*len(f.Gray16); maxBytes > 0 && size > maxBytes {
-		by = int(math.Ceil(math.Sqrt(float64(size) / float64(maxBytes))))
-	}
-	p := picture{width: f.Width, height: f.Height, reducedBy: by}
-	if by == 1 {
-		p.gray8, p.gray16 = slices.Clone(f.Gray8), slices.Clone(f.Gray16)
-		return p
-	}
-	p.width, p.height = max(f.Width/by, 1), max(f.Height/by, 1)
-	if f.Gray16 != nil {
-		p.gray16 = binned(f.Gray16, f.Width, f.Height, p.width, p.height, by)
-	} else {
-		p.gray8 = binned(f.Gray8, f.Width, f.Height, p.width, p.height, by)
-	}
-	return p
-}
-
-// binned averages squares of by x by pixels, fewer at a side shorter than that.
-func binned[T uint8 | uint16](pix []T, width, height, toWidth, toHeight, by int) []T {
-	out := make([]T, toWidth*toHeight)
-	if by == 2 && width > 1 && height > 1 { // the common case, four times as fast
-		for y := range toHeight {
-			a, b := pix[2*y*width:][:2*toWidth], pix[(2*y+1)*width:][:2*toWidth]
-			to := out[y*toWidth:][:toWidth]
-			for x := range to {
-				to[x] = T((uint32(a[2*x]) + uint32(a[2*x+1]) + uint32(b[2*x]) + uint32(b[2*x+1])) / 4)
-			}
-		}
-		return out
-	}
-	sums := make([]uint32, toWidth)
-	rows, columns := min(by, height), min(by, width)
-	for y := range toHeight {
-		clear(sums)
-		for dy := range rows {
-			row := pix[(y*by+dy)*width:]
-			for x := range sums {
-				var sum uint32
-				for _, v := range row[x*by : x*by+columns] {
-					sum += uint32(v)
-				}
-				sums[x] += sum
-			}
-		}
-		n := uint32(rows * columns)
-		for x, sum := range sums {
-			out[y*toWidth+x] = T(sum / n)
-		}
-	}
-	return out
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,6 +104,13 @@ func TestEvidenceHasTheFrameAndThoseAroundIt(t *testing.T) {
 		value, side := b.pixel("A", f.Folder)
 		require.Equal(t, int(f.Seq), value)
 		require.Equal(t, 64, side)
+		require.Len(t, f.Files, 4)
+		for _, file := range f.Files {
+			data, err := os.ReadFile(filepath.Join(b.Dir, "A", f.Folder, file.Name))
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(data)), file.SHA256)
+			require.Len(t, data, int(file.Bytes))
+		}
 	}
 	require.Equal(t, map[string]uint64{"frame": 5, "before-1": 4, "before-2": 3, "after-1": 6, "after-2": 7}, roles)
 	for _, folder := range []string{"", "before-1", "after-1"} {
@@ -238,8 +246,8 @@ func TestWithoutRoomEvidenceIsWithoutPictures(t *testing.T) {
 	x := b.index("A")
 	require.False(t, x.Whole)
 	require.Len(t, x.Frames, 2)
-	require.NotContains(t, x.Frames[0].Files, evidenceImage)
-	require.Contains(t, x.Frames[0].Files, reporting.ResultFile)
+	require.False(t, x.Frames[0].has(evidenceImage))
+	require.True(t, x.Frames[0].has(reporting.ResultFile))
 }
 
 func BenchmarkEvidenceOf8K(b *testing.B) {
