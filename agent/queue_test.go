@@ -64,7 +64,7 @@ func TestFilesOverwrittenOrRemovedInTheQueueAreRejectedWithTheirCause(t *testing
 func TestTheQueueOutlivesAStop(t *testing.T) {
 	const files = 30
 	dir := t.TempDir()
-	o := overloadedIn(t, dir, 150*time.Millisecond, "block")
+	o := overloadedIn(t, dir, 500*time.Millisecond, "block")
 	for i := range files {
 		o.put(fmt.Sprintf("f%02d.tif", i), byte(i+1))
 	}

@@ -150,6 +150,7 @@ func TestReservedFileIsNotTakenBeforeItsEndIsFilled(t *testing.T) {
 	b.start(func(f *stream.Folder) {
 		f.SetLeaseUnknown()
 		f.Settle = 50 * time.Millisecond
+		f.SetTailWait(soon)
 	})
 	whole := tinyTIFF(300, 7)
 	reserved := make([]byte, len(whole))
@@ -165,15 +166,18 @@ func TestReservedFileIsNotTakenBeforeItsEndIsFilled(t *testing.T) {
 }
 
 func TestBlackImageIsTakenAfterAWhile(t *testing.T) {
+	const wait = 500 * time.Millisecond
 	b := newBench(t)
 	b.start(func(f *stream.Folder) {
 		f.SetLeaseUnknown()
 		f.Settle = 50 * time.Millisecond
-		f.SetTailWait(700 * time.Millisecond)
+		f.SetTailWait(wait)
 	})
+	written := time.Now()
 	b.write("black.tif", tinyTIFF(300, 0))
-	b.expect(0)
-	require.NoError(t, b.expect(1)[0].err)
+	got := b.expect(1)[0]
+	require.NoError(t, got.err)
+	require.Greater(t, got.at.Sub(written), wait)
 }
 
 // On a share whose times do not move while a file is written, a header that comes last changes neither its
@@ -207,15 +211,17 @@ func TestALongCopyOfOldFilesIsTakenAsItGoes(t *testing.T) {
 		f.SetNetwork(func(string) bool { return true })
 		f.PollInterval, f.Settle = 20*time.Millisecond, 150*time.Millisecond
 	})
-	for i := range 40 {
+	files := 0
+	for began := time.Now(); len(b.all()) <= 5; files++ {
+		require.Less(t, time.Since(began), soon, "they wait for the end of the copy")
+		i := files
 		then := time.Now().Add(-time.Duration(i) * time.Hour)
 		b.write(fmt.Sprintf("f%d.tif.part", i), tinyTIFF(64, 1))
 		require.NoError(t, os.Chtimes(b.path(fmt.Sprintf("f%d.tif.part", i)), then, then))
 		require.NoError(t, os.Rename(b.path(fmt.Sprintf("f%d.tif.part", i)), b.path(fmt.Sprintf("f%d.tif", i))))
 		time.Sleep(40 * time.Millisecond)
 	}
-	require.Greater(t, len(b.all()), 5, "they wait for the end of the copy")
-	b.expect(40)
+	b.expect(files)
 }
 
 // Programs that copy set a file's time when all is written, some of them late: it is the same frame.
