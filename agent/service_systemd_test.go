@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/reporting"
 )
 
 // testSystemd notes what would be run.
@@ -109,6 +111,22 @@ func TestInstallingAServiceAndTakingItAway(t *testing.T) {
 	}
 	_, _, err := m.Status(t.Context(), "aimsd")
 	require.ErrorContains(t, err, "is not installed")
+}
+
+func TestDataOfAnotherUserAreNamed(t *testing.T) {
+	m, _, _ := testSystemd(t)
+	run := m.Run
+	m.Run = func(ctx context.Context, name string, args ...string) (string, error) {
+		if name == "stat" {
+			return "somebody\n", nil
+		}
+		return run(ctx, name, args...)
+	}
+	s := testService(t)
+	s.Config.DataDir = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(s.Config.DataDir, reporting.StoreFile), nil, 0o600))
+	require.ErrorContains(t, m.Install(t.Context(), s), "chown -R root: "+s.Config.DataDir)
+	require.NoFileExists(t, m.path("aimsd"))
 }
 
 func TestAForeignUnitIsLeftAlone(t *testing.T) {
