@@ -114,8 +114,8 @@ func TestFootprintIsFlatSoak(t *testing.T) {
 		spare  float64 // noise
 		spared float64 // fraction
 	}{
-		{"goroutines", func(f footprint) float64 { return f.goroutines }, 6, 0},
-		{"descriptors", func(f footprint) float64 { return f.files }, 6, 0},
+		{"goroutines", func(f footprint) float64 { return f.goroutines }, 12, 0},
+		{"descriptors", func(f footprint) float64 { return f.files }, 10, 0},
 		{"memory in MiB", func(f footprint) float64 { return f.rssMiB }, 24, 0.05},
 	} {
 		a, b := median(middle, q.of), median(last, q.of)
