@@ -252,7 +252,7 @@ func (w *writing) writeAll(network bool, small, large, side, bigSide int) {
 	go func() { writers.Wait(); close(written) }()
 	every := 60 * time.Millisecond
 	if small > 100 {
-		every = 500 * time.Millisecond
+		every = time.Second
 	}
 	w.disturb(network, every, written)
 	w.verify(small + large)
