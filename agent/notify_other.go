@@ -1,6 +1,6 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package agent
 
-// newNotifier knows no service manager that listens here; that of Windows is told by its own handler.
+// newNotifier knows no service manager that listens here.
 func newNotifier(func(string) string) *notifier { return nil }

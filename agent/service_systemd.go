@@ -30,10 +30,6 @@ type systemd struct {
 
 var _ serviceManager = (*systemd)(nil)
 
-func newSystemd(out io.Writer) *systemd {
-	return &systemd{Units: unitFolder, Out: out, Run: runProgram}
-}
-
 // runProgram runs a program and returns what it said; its error is one line with the cause.
 func runProgram(ctx context.Context, name string, args ...string) (string, error) {
 	said, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
