@@ -64,7 +64,9 @@ func runDaemon(ctx context.Context, path string, n *notifier, asked <-chan struc
 		Load: load,
 	}
 	if err := d.Run(ctx); err != nil {
-		log.Error("the daemon ended", zap.Error(oneLine(err))) // where nobody sees stderr
+		if cfg.Log.File != "" { // where nobody sees stderr; there the error is said once
+			log.Error("the daemon ended", zap.Error(oneLine(err)))
+		}
 		return err
 	}
 	return nil
