@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/term"
 )
 
 func newRunCommand() *cobra.Command {
@@ -61,7 +62,7 @@ func runDaemon(ctx context.Context, path string, n *notifier, asked <-chan struc
 	}
 	d := &Daemon{
 		Config: cfg, Log: log.Logger, Notify: n, Reload: asked, ConfigPath: path, SetLevel: log.setLevel,
-		Load: load,
+		Load: load, Watched: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	if err := d.Run(ctx); err != nil {
 		if cfg.Log.File != "" { // where nobody sees stderr; there the error is said once

@@ -25,6 +25,7 @@ type Daemon struct {
 	OnFrame func(FrameDone)         // may be nil; called after each commit
 	OnReady func(grpc, http string) // may be nil; called once, with the addresses listened on
 	Notify  *notifier               // nil: no service manager listens
+	Watched bool                    // somebody sits before it: no start waits because others came to nothing
 
 	// What a changed configuration is taken up with; Config is what the daemon starts with.
 	Load       func() (Config, error) // reads it; nil: it never changes

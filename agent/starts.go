@@ -92,7 +92,7 @@ func (d *Daemon) slow(ctx context.Context) error {
 		d.Log.Sugar().Warnw("starts are not counted", "error", err)
 	}
 	pause := d.starts.pause()
-	if pause == 0 {
+	if pause == 0 || d.Watched {
 		return nil
 	}
 	cause := d.starts.concern()
