@@ -123,8 +123,9 @@ const (
 // keepReserve gives the reserve back once nothing can be written any more, and takes it again when there is room.
 func (d *disk) keepReserve(t tier, now space) {
 	path := filepath.Join(d.Dir, reserveFile)
+	failing := d.failing() // a quota is not seen in the free space
 	switch {
-	case t == diskFine && !d.reserved:
+	case t == diskFine && !failing && !d.reserved:
 		d.reserved = true // one try, until it was needed
 		if info, err := os.Stat(path); err == nil && info.Size() == reserveBytes {
 			return
@@ -132,7 +133,7 @@ func (d *disk) keepReserve(t tier, now space) {
 		if err := os.WriteFile(path, make([]byte, reserveBytes), 0o640); err != nil {
 			d.Log.Warn("no reserve of room can be kept", zap.Error(err))
 		}
-	case t == diskFull && (now.free < reserveBytes || d.failing()):
+	case failing || t == diskFull && now.free < reserveBytes:
 		d.reserved = false
 		if err := os.Remove(path); err == nil {
 			d.Log.Warn("the reserve of room was given back", zap.Int("bytes", reserveBytes))

@@ -140,4 +140,12 @@ func TestRoomIsKeptForTheAlertThatThereIsNone(t *testing.T) {
 	d.faults = map[string]error{"commit": syscall.ENOSPC}
 	d.at(t, 50)
 	require.False(t, reserve(), "a commit that waits is given it")
+	d.faults = nil
+	d.at(t, 5000)
+	require.True(t, reserve())
+	d.faults = map[string]error{"commit": syscall.EDQUOT}
+	for range 3 {
+		d.at(t, 5000)
+		require.False(t, reserve(), "a quota counts it too")
+	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/uni-aims/aimsd/stream"
 )
 
-// victimEnv has a test process work on frames of which one ends it: "crash" or "kill".
+// victimEnv has a test process work on frames of which one ends it: "crash", "abort" or "kill".
 const victimEnv = "TEST_AIMSD_VICTIM"
 
 // TestVictim is no test: it is the daemon's pipeline in a process of its own.
@@ -54,8 +54,12 @@ func TestVictim(t *testing.T) {
 					if key != "bad" {
 						return nil, errors.New("no image")
 					}
-					if how == "kill" {
+					switch how {
+					case "kill":
 						_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+					case "abort": // as a library in C does
+						_ = syscall.Kill(os.Getpid(), syscall.SIGABRT)
+						select {}
 					}
 					go panic("a decoder's goroutine, which nothing can recover")
 					select {}
@@ -92,6 +96,7 @@ func TestAFrameThatEndsTheProcessIsQuarantinedAndTheOthersAreDone(t *testing.T) 
 		reason string
 	}{
 		"crash": {maxCrashes + 1, "quarantined: aimsd crashed 3 times"},
+		"abort": {maxCrashes + 1, "quarantined: aimsd crashed 3 times"},
 		"kill":  {maxKills + 1, "quarantined: aimsd was killed 10 times"},
 	} {
 		dir := t.TempDir()
@@ -115,11 +120,11 @@ func TestAFrameThatEndsTheProcessIsQuarantinedAndTheOthersAreDone(t *testing.T) 
 		require.NoError(t, store.Close())
 		reports, err := filepath.Glob(filepath.Join(dir, "crash*.log"))
 		require.NoError(t, err)
-		require.Len(t, reports, map[string]int{"crash": maxCrashes, "kill": 0}[how])
+		require.Len(t, reports, map[string]int{"crash": maxCrashes, "abort": maxCrashes, "kill": 0}[how])
 		for _, path := range reports {
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Contains(t, string(text), "a decoder's goroutine")
+			require.Contains(t, string(text), map[string]string{"crash": "a decoder's goroutine", "abort": "SIGABRT"}[how])
 		}
 	}
 }
