@@ -113,7 +113,7 @@ func TestMistakesAreNamedInOneLine(t *testing.T) {
 		"not a mapping":       {"- a\n", "a mapping of keys to values"},
 		"source without path": {"data_dir: /d\nsources:\n  - {name: a}\n", "source a: path is missing"},
 		"source twice":        {"data_dir: /d\nsources:\n  - {name: a, path: /a}\n  - {name: a, path: /b}\n", "used twice"},
-		"reserved source":     {"data_dir: /d\nsources:\n  - {name: grpc, path: /a}\n", "used twice"},
+		"reserved source":     {"data_dir: /d\nsources:\n  - {name: grpc, path: /a}\n", "choose another one"},
 		"bad backlog":         {"data_dir: /d\nsources:\n  - {name: a, path: /a, backlog: al}\n", "must be one of skip, process"},
 		"bad topic":           {minimal + "site: a/b\n", "without / + #"},
 		"bad provider":        {minimal + "infer: {provider: tpu}\n", "must be one of auto, cpu, cuda"},

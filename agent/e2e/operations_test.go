@@ -147,3 +147,21 @@ func TestADaemonThatComesToNothingAgainAndAgainIsSlowedDown(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(data), `"failed_in_a_row":0`)
 }
+
+func TestServiceCommandsSayWhatIsMissing(t *testing.T) {
+	const name = "aimsd-e2e-none"
+	for _, verb := range []string{"status", "start", "stop", "reload", "uninstall"} {
+		r := aimsd(t, "service", verb, "--name", name)
+		require.Equal(t, 1, r.status, verb)
+		require.Equal(t, []string{"aimsd: service: " + name + " is not installed; install it with: aimsd service install -c FILE"}, r.lines())
+	}
+	for _, args := range [][]string{{"install"}, {"install", "-c", "/no/such.yaml"}, {"status", "--name", "../x"}, {"restart"}, {"status", "more"}} {
+		r := aimsd(t, append([]string{"service"}, args...)...)
+		require.Equal(t, 2, r.status, args)
+		require.Len(t, r.lines(), 1)
+	}
+	s := newSite(t, "")
+	r := aimsd(t, "service", "install", "--print", "-c", s.config())
+	require.Zero(t, r.status, r.stderr)
+	require.Contains(t, r.stdout, `ExecStart="`+program.exe+`" run -c "`+s.config()+`"`)
+}
