@@ -50,6 +50,7 @@ type Daemon struct {
 	publisher *reporting.Publisher // nil without a broker
 	push      *stream.PushServer
 	lanes     streamLanes
+	urgent    chan stream.Arrival  // what does not wait behind other arrivals
 	grpc      *stream.GRPCListener // nil when switched off
 	http      *healthServer        // nil when switched off
 	sources   *sourceSet

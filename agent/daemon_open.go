@@ -68,7 +68,7 @@ func (d *Daemon) open(ctx context.Context) error {
 	d.pipeline = &pipeline{
 		Analyser: analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
 		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(), Revive: d.revive,
-		Suspects: d.suspects, Evidence: d.evidence, NoOverlay: d.disk.short, OnDamage: d.damaged,
+		Suspects: d.suspects, Urgent: d.urgent, Evidence: d.evidence, NoOverlay: d.disk.short, OnDamage: d.damaged,
 	}
 	connections := func() int { return 0 }
 	if d.grpc != nil {
@@ -81,8 +81,10 @@ func (d *Daemon) open(ctx context.Context) error {
 func (d *Daemon) openSources(ctx context.Context) error {
 	j := journal{d.store, d.runs, d.disk, d.stats}
 	guard := guardedDecoder{d.Log.Named("source")}
+	d.urgent = make(chan stream.Arrival)
 	d.sources = &sourceSet{
-		Log: d.Log.Named("source"),
+		Urgent: d.urgent,
+		Log:    d.Log.Named("source"),
 		Make: func(s SourceConfig) *stream.Folder {
 			return &stream.Folder{
 				SourceName: s.Name, Path: s.Path, Recursive: s.Recursive, Backlog: s.Backlog, Watch: s.Watch,

@@ -61,9 +61,13 @@ func overloadedIn(t *testing.T, dir string, takes time.Duration, policy string) 
 	}
 	o.takes.Store(int64(takes))
 	require.NoError(t, os.MkdirAll(o.folder, 0o755))
+	ofFolder, ofStream := policy, policy
+	if policy == "mixed" {
+		ofFolder, ofStream = "block", "latest"
+	}
 	c, err := ParseConfig(fmt.Appendf(nil, "data_dir: %s\ngrpc: {listen: 127.0.0.1:0, max_in_flight_mb: 1}\nhttp: {listen: 127.0.0.1:0}\n"+
 		"sources:\n  - {name: folder, path: %s, policy: %s}\n  - {name: stream, type: grpc, policy: %s}\n",
-		filepath.Join(dir, "data"), o.folder, policy, policy), nil)
+		filepath.Join(dir, "data"), o.folder, ofFolder, ofStream), nil)
 	require.NoError(t, err)
 	a := &Analyser{Model: &reporting.Model{Name: "artificial"}}
 	a.instead = func(ctx context.Context, f *stream.Frame, mode string) (*Analysis, error) {

@@ -20,6 +20,7 @@ import (
 // pipeline takes arrivals to committed results. Each stage is one goroutine; a full channel is
 // back-pressure; every stage closes what it feeds, so that closing the arrivals drains everything.
 //
+//	urgent ──▶ ┐
 //	arrivals ─▶ decode ─▶ analyse ─▶ write, commit ─▶ settle
 type pipeline struct {
 	Analyser *Analyser
@@ -37,6 +38,9 @@ type pipeline struct {
 	Suspects *suspects                                 // nil: none
 	Evidence *evidence                                 // nil: none
 	OnDamage func(error)                               // the store is damaged; may be nil
+	// Urgent brings arrivals that do not wait behind those of Run. It is never closed; nothing is sent on it any
+	// more when the arrivals' channel is closed. nil: none are urgent.
+	Urgent <-chan stream.Arrival
 	// NoOverlay reports whether room on the disk is too short for pictures; nil: never.
 	NoOverlay func() bool
 
@@ -79,10 +83,15 @@ type job struct {
 
 // Run takes arrivals until their channel is closed and everything is settled, or ctx ends.
 func (p *pipeline) Run(ctx context.Context, arrivals <-chan stream.Arrival) {
-	decoded, analysed := make(chan job, 1), make(chan job, 1)
+	decoded, analysed := make(chan job), make(chan job, 1) // one frame waits decoded, in the hands of its goroutine
 	go func() {
 		defer close(decoded)
-		for a := range arrivals {
+		urgent := false
+		for {
+			a, ok := p.next(arrivals, &urgent)
+			if !ok {
+				return
+			}
 			attempts, suspect := p.Suspects.of(a.FrameID)
 			p.lane.enter(suspect)
 			decoded <- p.decode(ctx, a, attempts)
@@ -100,6 +109,27 @@ func (p *pipeline) Run(ctx context.Context, arrivals <-chan stream.Arrival) {
 	for j := range analysed {
 		p.finish(ctx, j)
 	}
+}
+
+// next takes the next arrival: an urgent one first, unless the last was one and another waits. urgent tells
+// which it is.
+func (p *pipeline) next(arrivals <-chan stream.Arrival, urgent *bool) (a stream.Arrival, ok bool) {
+	first, then := p.Urgent, arrivals
+	if *urgent {
+		first, then = arrivals, p.Urgent
+	}
+	preferred := true
+	select {
+	case a, ok = <-first:
+	default:
+		select {
+		case a, ok = <-first:
+		case a, ok = <-then:
+			preferred = false
+		}
+	}
+	*urgent = preferred != *urgent
+	return a, ok
 }
 
 func (p *pipeline) decode(ctx context.Context, a stream.Arrival, earlier reporting.Attempts) job {

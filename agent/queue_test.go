@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,4 +85,26 @@ func TestTheQueueOutlivesAStop(t *testing.T) {
 	runs, err := filepath.Glob(filepath.Join(dir, "data", "runs", "*"))
 	require.NoError(t, err)
 	require.Len(t, runs, 1, "the run goes on")
+}
+
+// A source that wants its newest frame and one that wants every frame take turns: neither waits for the other's
+// queue.
+func TestTheNewestFrameOfOneSourceDoesNotWaitBehindTheQueueOfAnother(t *testing.T) {
+	const takes = 40 * time.Millisecond
+	o := newOverloaded(t, takes, "mixed")
+	for i := range 60 {
+		o.put(fmt.Sprintf("f%02d.tif", i), byte(i+1))
+	}
+	o.received(60, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*takes)
+	defer cancel()
+	before := o.analysed("folder")
+	done, dropped := o.push(ctx, takes/2)
+	turns := o.analysed("folder") - before
+	require.Positive(t, dropped)
+	require.Positive(t, turns)
+	require.LessOrEqual(t, turns, 2*done+4, "frames of the queue, while %d of the other source were analysed", done)
+	o.free()
+	c := o.received(60, true)
+	require.Equal(t, 60, c["processed"], c)
 }

@@ -16,8 +16,9 @@ import (
 // sourceSet runs the folders that are watched; some can come, go and change while the others run.
 //
 //	folder ─▶ arrivals
-//	folder ─▶ latest ─▶ arrivals
+//	folder ─▶ latest ─▶ urgent
 type sourceSet struct {
+	Urgent chan<- stream.Arrival // takes the newest frames of sources with the policy latest
 	Make   func(SourceConfig) *stream.Folder
 	Drop   func(stream.Arrival)                      // ends a frame that a newer one has overtaken
 	Begin  func(context.Context, SourceConfig) error // before one more source runs; may be nil
@@ -157,7 +158,7 @@ func (s *sourceSet) run(ctx context.Context, r *runningSource) error {
 	passed := make(chan struct{})
 	go func() {
 		defer close(passed)
-		latest(newest, s.out, s.Drop)
+		latest(newest, s.Urgent, s.Drop)
 	}()
 	err := r.folder.Run(ctx, newest)
 	close(newest)

@@ -99,11 +99,11 @@ func (l streamLanes) outs() map[string]chan<- stream.Arrival {
 // runStreams runs the server that frames are pushed to; nothing is sent after it returns.
 //
 //	push ─▶ arrivals
-//	push ─▶ latest ─▶ arrivals
+//	push ─▶ latest ─▶ urgent
 func (d *Daemon) runStreams(ctx context.Context, arrivals chan<- stream.Arrival) error {
 	var lanes sync.WaitGroup
 	for _, lane := range d.lanes {
-		lanes.Go(func() { latest(lane, arrivals, d.sources.Drop) })
+		lanes.Go(func() { latest(lane, d.urgent, d.sources.Drop) })
 	}
 	err := d.push.Run(ctx, arrivals)
 	for _, lane := range d.lanes {
