@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -196,6 +198,15 @@ func (d *disk) fullCause() error {
 	return fmt.Errorf("disk full at %s: no frames are taken until there is room; delete something, or set bounds under retention", d.Dir)
 }
 
+// faultCause is of a write that fails. The error's own text names files that are others at each try.
+func (d *disk) faultCause(err error) error {
+	why := "the database does not take it"
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		why = errno.Error()
+	}
+	return fmt.Errorf("results cannot be written at %s: %s: frames wait; make room, or let aimsd's user write there", d.Dir, why)
+}
+
 func (d *disk) readOnlyCause() error {
 	return fmt.Errorf("%s is read-only: no frames are taken; look for errors of the disk, then mount it for writing", d.Dir)
 }
@@ -206,14 +217,15 @@ func (d *disk) alarm(ctx context.Context, measured tier, now space) {
 	if d.Alert == nil {
 		return
 	}
-	full, readOnly := measured == diskFull, measured == diskReadOnly
+	full, readOnly, fullCause := measured == diskFull, measured == diskReadOnly, d.fullCause()
 	if d.Faults != nil {
-		for _, err := range d.Faults() {
-			switch {
+		faults := d.Faults()
+		for _, part := range slices.Sorted(maps.Keys(faults)) { // the same one is told each time
+			switch err := faults[part]; {
 			case errors.Is(err, syscall.EROFS):
 				readOnly = true
-			case reporting.DiskFault(err):
-				full = true
+			case !full && reporting.DiskFault(err):
+				full, fullCause = true, d.faultCause(err)
 			}
 		}
 	}
@@ -237,7 +249,7 @@ func (d *disk) alarm(ctx context.Context, measured tier, now space) {
 		d.failed = err != nil
 	}
 	set(codeDiskLow, rules.Warning, lowBytes, measured == diskLow || measured == diskFull, lowCause)
-	set(codeDiskFull, rules.Critical, fullBytes, full, d.fullCause())
+	set(codeDiskFull, rules.Critical, fullBytes, full, fullCause)
 	set(codeDiskReadOnly, rules.Critical, 0, readOnly, d.readOnlyCause())
 }
 

@@ -19,12 +19,13 @@ type testDisk struct {
 	space  space
 	faults map[string]error
 	active map[string]string // code -> severity
-	told   int               // changes of alerts
+	causes map[string]error
+	told   int // changes of alerts
 }
 
 func newTestDisk(t *testing.T) *testDisk {
 	t.Helper()
-	d := &testDisk{space: space{free: 1 << 40}, active: map[string]string{}}
+	d := &testDisk{space: space{free: 1 << 40}, active: map[string]string{}, causes: map[string]error{}}
 	d.disk = disk{
 		Dir: t.TempDir(), LowBytes: 1000 << 20, FullBytes: 100 << 20, Log: zap.NewNop(),
 		Look:   func(string) (space, error) { return d.space, nil },
@@ -33,6 +34,7 @@ func newTestDisk(t *testing.T) *testDisk {
 			if _, was := d.active[a.Code]; was != (a.Cause != nil) {
 				d.told++
 			}
+			d.causes[a.Code] = a.Cause
 			delete(d.active, a.Code)
 			if a.Cause != nil {
 				d.active[a.Code] = a.Severity
@@ -101,6 +103,7 @@ func TestWritesThatFailAlarmThoughThereSeemsToBeRoom(t *testing.T) {
 	d.faults = map[string]error{"commit": syscall.EDQUOT}
 	d.look(t.Context())
 	require.Equal(t, map[string]string{codeDiskFull: "critical"}, d.active)
+	require.ErrorContains(t, d.causes[codeDiskFull], "quota exceeded: frames wait")
 	require.NoError(t, d.admits(), "only what is measured pauses: a try tells when it is over")
 	d.faults = nil
 	d.look(t.Context())
