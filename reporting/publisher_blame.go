@@ -75,3 +75,14 @@ func (p *Publisher) isParked(m Message) bool {
 	}
 	return false
 }
+
+// retryParked lets a new connection take up what was set aside long enough ago, and what the last one was about to
+// try again, in their place among all others.
+func (p *Publisher) retryParked() {
+	now := p.Now()
+	for id, it := range p.parked {
+		if it.again || !now.Before(it.until) {
+			delete(p.parked, id)
+		}
+	}
+}

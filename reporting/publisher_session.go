@@ -62,6 +62,7 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.greet(true); err != nil {
 		return err
 	}
+	s.p.retryParked()
 	s.lanes = lanes{store: s.p.Store, window: s.p.Window, patience: s.p.Patience, parked: s.p.isParked}
 	if err := s.lanes.begin(context.Background()); err != nil {
 		return err
