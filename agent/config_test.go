@@ -115,6 +115,7 @@ func TestMistakesAreNamedInOneLine(t *testing.T) {
 		"source twice":        {"data_dir: /d\nsources:\n  - {name: a, path: /a}\n  - {name: a, path: /b}\n", "used twice"},
 		"reserved source":     {"data_dir: /d\nsources:\n  - {name: grpc, path: /a}\n", "choose another one"},
 		"bad backlog":         {"data_dir: /d\nsources:\n  - {name: a, path: /a, backlog: al}\n", "must be one of skip, process"},
+		"two mistakes":        {"data_dir: /d\nsources:\n  - {name: a, path: /a, backlog: al, watch: no}\n", "must be one of skip, process"},
 		"bad topic":           {minimal + "site: a/b\n", "without / + #"},
 		"bad provider":        {minimal + "infer: {provider: tpu}\n", "must be one of auto, cpu, cuda"},
 		"bad scale":           {minimal + "scale: {fixed_nm_per_px: -1}\n", "between 0.001 nm and 1 mm"},

@@ -96,7 +96,7 @@ func (s *SourceConfig) validate() error {
 	if s.Sidecar < 0 {
 		return fmt.Errorf("source %s: sidecar_wait is %s; it must be 0 (do not wait) or longer", s.Name, s.Sidecar)
 	}
-	return errors.Join(
+	return firstError(
 		oneOf("source "+s.Name+": backlog", s.Backlog, "skip", "process"),
 		oneOf("source "+s.Name+": watch", s.Watch, "auto", "events", "poll"),
 		oneOf("source "+s.Name+": policy", s.Policy, "block", "latest"),
