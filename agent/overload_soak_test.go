@@ -267,6 +267,28 @@ func (o *overloaded) run(length time.Duration, source string) (sent, dropped int
 	return sent, dropped
 }
 
+// stalls tells how long the machine itself holds up a program that sleeps a little and writes a little, again and
+// again until ctx ends: nothing that waits for a commit can be more punctual.
+func stalls(ctx context.Context, t *testing.T) (worst func() time.Duration) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "stalls"))
+	require.NoError(t, err)
+	var most atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer file.Close()
+		const pause = 20 * time.Millisecond
+		for ctx.Err() == nil {
+			began := time.Now()
+			time.Sleep(pause)
+			_, _ = file.WriteAt([]byte(began.String()), 0)
+			_ = file.Sync()
+			most.Store(max(most.Load(), int64(time.Since(began)-pause)))
+		}
+	}()
+	return func() time.Duration { <-ended; return time.Duration(most.Load()) }
+}
+
 func percentile(of []time.Duration, p float64) time.Duration {
 	s := slices.Sorted(slices.Values(of))
 	return s[min(len(s)-1, int(p*float64(len(s))))]
@@ -285,7 +307,11 @@ func TestTwofoldOverloadSoak(t *testing.T) {
 			t.Run(strings.Join([]string{policy, source}, " "), func(t *testing.T) {
 				t.Parallel() // it waits
 				o := newOverloaded(t, takes, policy)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				stall := stalls(ctx, t)
 				sent, dropped := o.run(length, source)
+				cancel()
 				if policy == "block" {
 					require.Zero(t, dropped)
 					require.Greater(t, sent, 1)
@@ -295,11 +321,12 @@ func TestTwofoldOverloadSoak(t *testing.T) {
 				o.mu.Lock()
 				defer o.mu.Unlock()
 				began, ended := percentile(o.wait[source], 0.99), percentile(o.ages[source], 0.99)
-				t.Logf("analysis %s; age of the newest frame, p99: %s as its analysis begins, %s as it ends (%.2f times the analysis)",
-					takes, began.Round(time.Millisecond), ended.Round(time.Millisecond), ended.Seconds()/takes.Seconds())
-				if full { // a loaded machine is no reason for the short form to fail
-					require.LessOrEqual(t, began, takes*3/2)
-					require.LessOrEqual(t, ended, takes*3/2+takes/10)
+				t.Logf("analysis %s; age of the newest frame, p99: %s as its analysis begins, %s as it ends (%.2f times the analysis); the machine's longest stall %s",
+					takes, began.Round(time.Millisecond), ended.Round(time.Millisecond), ended.Seconds()/takes.Seconds(), stall().Round(time.Millisecond))
+				if full { // a loaded machine is no reason for the short form to fail; a frame's way has four commits
+					allowed := takes*3/2 + takes/20 + 4*stall()
+					require.LessOrEqual(t, began, allowed)
+					require.LessOrEqual(t, ended, allowed)
 				}
 			})
 		}
