@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -197,14 +199,14 @@ func checkBroker(ctx context.Context, c MQTTConfig) []finding {
 // checkListeners opens the listeners as the daemon does, and closes them.
 func checkListeners(ctx context.Context, c Config) []finding {
 	return []finding{
-		checkListener("grpc", c.GRPC.Listen, func() (io.Closer, error) {
+		checkListener("grpc", c.GRPC.Listen, c.GRPC.TLS, c.GRPC.TokenFile, func() (io.Closer, error) {
 			l, err := grpcListener(c.GRPC)
 			if err != nil {
 				return nil, err
 			}
 			return l, l.Open(ctx)
 		}),
-		checkListener("http", c.HTTP.Listen, func() (io.Closer, error) {
+		checkListener("http", c.HTTP.Listen, c.HTTP.TLS, c.HTTP.TokenFile, func() (io.Closer, error) {
 			h, err := httpListener(c.HTTP)
 			if err != nil {
 				return nil, err
@@ -215,19 +217,51 @@ func checkListeners(ctx context.Context, c Config) []finding {
 	}
 }
 
-func checkListener(name, address string, open func() (io.Closer, error)) finding {
+func checkListener(name, address string, files ServerTLS, tokenFile string, open func() (io.Closer, error)) finding {
 	if address == "" {
 		return note(name, "switched off")
 	}
 	l, err := open()
-	switch {
-	case addressInUse(err):
-		return note(name, "%s is in use: by the running daemon? If not, choose another port", address)
-	case err != nil:
+	inUse := addressInUse(err)
+	if err != nil && !inUse {
 		return fault(name, "%v", err)
 	}
-	_ = l.Close()
+	if !inUse {
+		_ = l.Close()
+	}
+	if f, ok := checkCertificate(name, files, time.Now()); ok {
+		return f
+	}
+	host, _, _ := net.SplitHostPort(address) // it was listened on
+	ip := net.ParseIP(host)
+	switch {
+	case inUse:
+		return note(name, "%s is in use: by the running daemon? If not, choose another port", address)
+	case tokenFile != "" && files.CertFile == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()):
+		return note(name, "%s is free; its token travels in plain text: configure %s.tls as well", address, name)
+	}
 	return fine(name, "%s is free", address)
+}
+
+// checkCertificate finds a listener's certificate that is over, or soon will be.
+func checkCertificate(name string, files ServerTLS, now time.Time) (finding, bool) {
+	const soon = 30 * 24 * time.Hour
+	if files.CertFile == "" {
+		return finding{}, false
+	}
+	pair, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+	if err != nil || pair.Leaf == nil {
+		return finding{}, false // opening the listener has said it
+	}
+	end := pair.Leaf.NotAfter
+	switch {
+	case now.After(end) || now.Before(pair.Leaf.NotBefore):
+		return fault(name, "the certificate %s holds from %s to %s; have it renewed, or set the clock", files.CertFile,
+			pair.Leaf.NotBefore.Format(time.DateOnly), end.Format(time.DateOnly)), true
+	case now.Add(soon).After(end):
+		return note(name, "the certificate %s ends on %s; have it renewed", files.CertFile, end.Format(time.DateOnly)), true
+	}
+	return finding{}, false
 }
 
 // checkClock finds a clock that was never set; message and report times depend on it.

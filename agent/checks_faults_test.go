@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
@@ -142,4 +143,23 @@ func TestCheckNamesAFolderThatCannotBeReadAndALogThatCannotBeKept(t *testing.T) 
 	bad := checkLog(LogConfig{File: filepath.Join(file, "aimsd.log")})
 	require.Equal(t, "FAULT", bad[0].status)
 	require.Contains(t, bad[0].text, "name a file in another one")
+}
+
+func TestCheckLooksAtTheListenersProtection(t *testing.T) {
+	dir := t.TempDir()
+	files, _ := selfSigned(t, dir) // for an hour
+	token := filepath.Join(dir, "token")
+	require.NoError(t, os.WriteFile(token, []byte("secret\n"), 0o600))
+	found := checkListeners(t.Context(), Config{
+		GRPC: GRPCConfig{Listen: "0.0.0.0:0", TokenFile: token}, HTTP: HTTPConfig{Listen: "0.0.0.0:0", TLS: files},
+	})
+	require.Equal(t, "note", found[0].status)
+	require.Contains(t, found[0].text, "travels in plain text: configure grpc.tls")
+	require.Equal(t, "note", found[1].status)
+	require.Contains(t, found[1].text, "have it renewed")
+	f, ok := checkCertificate("http", files, time.Now().Add(2*time.Hour))
+	require.True(t, ok)
+	require.Equal(t, "FAULT", f.status)
+	_, ok = checkCertificate("http", files, time.Now().Add(-30*24*time.Hour))
+	require.True(t, ok, "it does not hold yet")
 }

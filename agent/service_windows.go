@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -126,9 +127,15 @@ func (m *scm) finish(ctx context.Context, service *mgr.Service, s serviceSpec) e
 	if err := os.MkdirAll(s.Config.DataDir, 0o750); err != nil {
 		return fmt.Errorf("service: %w", err)
 	}
-	said, err := exec.CommandContext(ctx, "icacls", s.Config.DataDir, "/grant", s.account()+":(OI)(CI)M").CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(m.out, "note: %s could not be given to %s (%v %s); let it write there\n", s.Config.DataDir, s.account(), err, strings.TrimSpace(string(said)))
+	written := []string{s.Config.DataDir}
+	if s.Config.Log.File != "" {
+		written = append(written, filepath.Dir(s.Config.Log.File))
+	}
+	for _, dir := range written {
+		said, err := exec.CommandContext(ctx, "icacls", dir, "/grant", s.account()+":(OI)(CI)M").CombinedOutput()
+		if err != nil {
+			fmt.Fprintf(m.out, "note: %s could not be given to %s (%v %s); let it write there\n", dir, s.account(), err, strings.TrimSpace(string(said)))
+		}
 	}
 	return nil
 }
