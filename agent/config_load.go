@@ -67,7 +67,7 @@ func LoadConfig(path string, environ []string) (Config, error) {
 				path, c.Sources[i].Name, c.Sources[i].Path, c.DataDir)
 		}
 	}
-	if !embedded(c.Infer.Model) {
+	if !models.Embedded(c.Infer.Model) {
 		c.Infer.Model = underDir(dir, c.Infer.Model)
 	}
 	return c, nil
@@ -105,9 +105,6 @@ func within(dir, path string) bool {
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
-
-// embedded reports whether a model's name is that of a network inside the program rather than of a file.
-func embedded(model string) bool { return models.Embedded(model) }
 
 func underDir(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {

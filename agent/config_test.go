@@ -138,7 +138,7 @@ func TestRelativePathsAreTakenFromTheFilesFolder(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, "data"), c.DataDir)
 	require.Equal(t, filepath.Join(dir, "in"), c.Sources[0].Path)
 	require.Equal(t, filepath.Join(dir, "grains.onnx"), c.Infer.Model)
-	for _, model := range []string{"default", "default-int8", "default-fp16", "default-fp32"} {
+	for _, model := range []string{"default", "light", "large-fp16", "default-int8"} {
 		require.NoError(t, os.WriteFile(path, []byte("data_dir: data\ninfer: {model: "+model+"}\n"), 0o600))
 		c, err = LoadConfig(path, nil)
 		require.NoError(t, err)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/uni-aims/aimsd/infer/models"
 )
 
 // manifestSuffix is added to a model file's name to find the sums it must agree with, as sha256sum writes them.
@@ -19,7 +21,7 @@ const maxManifest = 1 << 16
 // checkManifest compares a model file that was read with the manifest beside it, where there is one: a file
 // that is being copied, or was cut off, has another sum. sha256 is of the bytes that were read.
 func checkManifest(model, sha256 string) error {
-	if embedded(model) {
+	if models.Embedded(model) {
 		return nil
 	}
 	f, err := os.Open(model + manifestSuffix)
@@ -51,7 +53,7 @@ func checkManifest(model, sha256 string) error {
 
 // modelFiles are the files that a model is read from; none for an embedded one.
 func modelFiles(model string) []string {
-	if embedded(model) {
+	if models.Embedded(model) {
 		return nil
 	}
 	return []string{model, strings.TrimSuffix(model, filepath.Ext(model)) + ".json", model + manifestSuffix}

@@ -155,7 +155,7 @@ func openTested(ctx context.Context, c InferConfig) (*Analyser, error) {
 
 // modelChanged reports whether a model's file, or its scorer, is not what the analyser was made from.
 func modelChanged(model string, a *Analyser) bool {
-	if embedded(model) {
+	if models.Embedded(model) {
 		return false
 	}
 	m, err := models.Load(model)

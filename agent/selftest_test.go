@@ -19,7 +19,7 @@ func needLibrary(t *testing.T) {
 
 func TestTheEmbeddedNetworksPassTheSelfTest(t *testing.T) {
 	needLibrary(t)
-	for _, model := range []string{"default-int8", "default-fp32", "default-fp16"} {
+	for _, model := range []string{"large-int8", "large-fp32", "large-fp16", "light-int8", "light-fp32", "light-fp16"} {
 		a, err := OpenAnalyser(t.Context(), InferConfig{Provider: "cpu", Model: model})
 		require.NoError(t, err)
 		start := time.Now()

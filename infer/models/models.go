@@ -26,13 +26,13 @@ const (
 	DefaultNetwork = Large
 )
 
-// Names returns what Load knows without a file: every network, and DefaultName.
-func Names() []string { return []string{DefaultName, Light, Large} }
+// Names returns the embedded networks.
+func Names() []string { return []string{Light, Large} }
 
 // version of an embedded network, counted up with every change of its files.
 func version(network string) string {
 	if network == Large {
-		return "2"
+		return "3"
 	}
 	return "1"
 }

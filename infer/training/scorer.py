@@ -19,7 +19,7 @@ from torch.nn import functional as F
 HIDDEN = (96, 64)
 SEEDS = 3  # networks whose answers are averaged
 STEPS, BATCH = 4000, 4096
-LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.5
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.1
 CLIP = 8.0  # standard deviations a feature may differ; infer/scorer.go has the same
 CROWD = 0.7  # an image of n candidates counts n^(1 - CROWD) times: dense ones must not drown the others
 FOLDS = 3
