@@ -59,6 +59,10 @@ const (
 	minBareQuality  = 0.75
 	enoughScore     = 0.55
 	maxTextTries    = 26
+	crowdTextTries  = 8 // where nothing looks like a bar more than the rest
+	crowdMaskKinds  = 2
+	crowdSize       = 12
+	crowdQuality    = 0.8
 	linesPerMask    = 8
 	firstCandidates = 3
 	maxReadNmPerPx  = 1e5

@@ -14,6 +14,16 @@ type search struct {
 	seen  []textLine
 	cands []candidate
 	tries int
+	limit int // of tries
+}
+
+// crowd reports that no candidate stands out: a rough surface has dozens of edges like a bar's, all alike.
+// Measured on 130 labelled images: bars are at 0.7 and above, and few others come near them.
+func crowd(cands []candidate) bool {
+	if len(cands) < crowdSize || cands[0].quality > crowdQuality {
+		return false
+	}
+	return cands[crowdSize-1].quality > 0.7*cands[0].quality
 }
 
 // covers is the candidate's box, with what its ends blur into.
@@ -26,19 +36,27 @@ func (s *search) collect(cands []candidate) []textLine {
 	s.cands = cands
 	var lines []textLine
 	best := 0.0
+	s.limit = maxTextTries
+	crowded := crowd(cands)
+	if crowded {
+		s.limit = crowdTextTries
+	}
 	for k := range cands {
 		c := &cands[k]
 		kinds := maskKinds
-		if k >= firstCandidates {
+		switch {
+		case k >= firstCandidates:
 			if best > enoughScore || c.quality < 0.15 {
-				break
+				return lines
 			}
 			kinds = 2
+		case crowded:
+			kinds = crowdMaskKinds
 		}
 		own := 0.0
 		var ahead [2][]textLine // the first kind mostly suffices; after it two are looked at side by side
 		for kind := range kinds {
-			if kind == maskKinds-1 && c.quality < 0.5 || s.tries >= maxTextTries {
+			if kind == maskKinds-1 && c.quality < 0.5 || s.tries >= s.limit {
 				break
 			}
 			switch {
@@ -117,7 +135,7 @@ func (s *search) fresh(lines []textLine) []textLine {
 
 // readAll decodes lines into the cache, side by side.
 func (s *search) readAll(lines []textLine) {
-	lines = lines[:min(len(lines), max(0, maxTextTries-s.tries))]
+	lines = lines[:min(len(lines), max(0, s.limit-s.tries))]
 	s.tries += len(lines)
 	readings := make([][]reading, len(lines))
 	parallel(len(lines), func(k int) { readings[k] = s.look(lines[k], 0.35) })
