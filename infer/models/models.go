@@ -101,13 +101,13 @@ func Load(name string) (Model, error) {
 	}
 	scorer, err := shipped.ReadFile(network + ".json")
 	m := Model{Name: network, Version: version(network), Scorer: scorer}
-	for p, file := range map[string]string{FP32: ".onnx", FP16: "-fp16.onnx", INT8: "-int8.onnx"} {
-		if precision != "" && precision != p || err != nil {
+	for _, f := range []struct{ precision, ending string }{{FP32, ".onnx"}, {FP16, "-fp16.onnx"}, {INT8, "-int8.onnx"}} {
+		if precision != "" && precision != f.precision || err != nil {
 			continue
 		}
 		var onnx []byte
-		onnx, err = shipped.ReadFile(network + file)
-		m.forms = append(m.forms, form{p, onnx})
+		onnx, err = shipped.ReadFile(network + f.ending)
+		m.forms = append(m.forms, form{f.precision, onnx})
 	}
 	if err != nil {
 		return Model{}, fmt.Errorf("model %q is not part of this program: %w; use \"default\"", name, err)

@@ -18,6 +18,7 @@ func TestEveryEmbeddedNetworkHasAllPrecisionsAndItsScorer(t *testing.T) {
 		require.Equal(t, name, m.Name)
 		require.NotEmpty(t, m.Version)
 		require.Contains(t, string(m.Scorer[:40]), "features")
+		require.Equal(t, models.FP32, m.Form("unheard-of").Precision, "what is taken where nothing wanted is there is always the same")
 		for _, precision := range []string{models.FP32, models.FP16, models.INT8} {
 			n := m.Form(precision)
 			require.Equal(t, precision, n.Precision)
