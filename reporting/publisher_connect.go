@@ -20,11 +20,7 @@ const (
 
 func (s *session) connect(ctx context.Context) error {
 	p := s.p
-	password, err := p.password()
-	if err != nil {
-		return err
-	}
-	tlsConfig, err := p.TLS.config(p.URL)
+	o, err := p.options(s.client)
 	if err != nil {
 		return err
 	}
@@ -36,17 +32,12 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.lost = make(chan error, 1)
-	o := mqtt.NewClientOptions().AddBroker(p.URL).SetClientID(s.client).SetUsername(p.Username).SetPassword(password)
-	o.SetProtocolVersion(4).SetCleanSession(false).SetOrderMatters(false).SetAutoAckDisabled(true)
-	o.SetAutoReconnect(false).SetConnectRetry(false) // Publisher.Run does both
+	o.SetCleanSession(false).SetOrderMatters(false).SetAutoAckDisabled(true)
 	o.SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).SetKeepAlive(keepAlive).SetPingTimeout(keepAlive / 2)
 	o.SetBinaryWill(will.Topic, will.Payload, will.QoS, will.Retained)
 	s.kept.found = make(chan struct{}, 1)
 	o.SetDefaultPublishHandler(s.receive(ctx)) // also for what the broker kept while we were away
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lost <- fmt.Errorf("%w: %w", errLost, err) })
-	if tlsConfig != nil {
-		o.SetTLSConfig(tlsConfig)
-	}
 	s.mqtt = mqtt.NewClient(o)
 	token := s.mqtt.Connect()
 	select {
@@ -56,6 +47,24 @@ func (s *session) connect(ctx context.Context) error {
 		s.mqtt.Disconnect(0) // the attempt ends by itself, within connectTimeout
 		return context.Cause(ctx)
 	}
+}
+
+// options are what every connection to the broker has: address, credentials and certificates.
+func (p *Publisher) options(client string) (*mqtt.ClientOptions, error) {
+	password, err := p.password()
+	if err != nil {
+		return nil, err
+	}
+	tlsConfig, err := p.TLS.config(p.URL)
+	if err != nil {
+		return nil, err
+	}
+	o := mqtt.NewClientOptions().AddBroker(p.URL).SetClientID(client).SetUsername(p.Username).SetPassword(password)
+	o.SetProtocolVersion(4).SetAutoReconnect(false).SetConnectRetry(false) // Publisher.Run does both
+	if tlsConfig != nil {
+		o.SetTLSConfig(tlsConfig)
+	}
+	return o, nil
 }
 
 func (p *Publisher) status(state string) StatusMessage {

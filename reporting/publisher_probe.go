@@ -22,20 +22,11 @@ func (p *Publisher) Probe(ctx context.Context) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	password, err := p.password()
+	o, err := p.options(fmt.Sprintf("aimsd-probe-%d", os.Getpid()))
 	if err != nil {
 		return err
 	}
-	tlsConfig, err := p.TLS.config(p.URL)
-	if err != nil {
-		return err
-	}
-	o := mqtt.NewClientOptions().AddBroker(p.URL).SetClientID(fmt.Sprintf("aimsd-probe-%d", os.Getpid())).
-		SetUsername(p.Username).SetPassword(password).SetProtocolVersion(4).SetCleanSession(true).
-		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(probeTimeout).SetWriteTimeout(probeTimeout)
-	if tlsConfig != nil {
-		o.SetTLSConfig(tlsConfig)
-	}
+	o.SetCleanSession(true).SetConnectTimeout(probeTimeout).SetWriteTimeout(probeTimeout)
 	client := mqtt.NewClient(o)
 	token := client.Connect()
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
