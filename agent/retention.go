@@ -146,15 +146,17 @@ func excess(keep KeepConfig, total int64) int64 {
 	return max(0, total-keep.maxBytes())
 }
 
+// bounds are the time before which a kind's files are too old and the bytes it is over its size; zero for neither.
+func (r *retention) bounds(ctx context.Context, kind string, keep KeepConfig) (before time.Time, over int64, err error) {
+	totals, err := r.Store.FileTotals(ctx)
+	return r.before(keep), excess(keep, totals[kind].Bytes), err
+}
+
 // files removes one kind from the folders of frames, whether their run is open or closed.
 func (r *retention) files(ctx context.Context, kind string, keep KeepConfig, dry bool) (found due, err error) {
-	totals, err := r.Store.FileTotals(ctx)
-	if err != nil {
+	before, over, err := r.bounds(ctx, kind, keep)
+	if err != nil || before.IsZero() && over == 0 {
 		return found, err
-	}
-	before, over := r.before(keep), excess(keep, totals[kind].Bytes)
-	if before.IsZero() && over == 0 {
-		return found, nil
 	}
 	var errs []error
 	var last *reporting.KeptFile
@@ -196,13 +198,9 @@ func (r *retention) files(ctx context.Context, kind string, keep KeepConfig, dry
 
 // results removes those of whole closed runs, the longest closed first.
 func (r *retention) results(ctx context.Context, kind string, keep KeepConfig, dry bool) (found due, err error) {
-	totals, err := r.Store.FileTotals(ctx)
-	if err != nil {
+	before, over, err := r.bounds(ctx, kind, keep)
+	if err != nil || before.IsZero() && over == 0 {
 		return found, err
-	}
-	before, over := r.before(keep), excess(keep, totals[kind].Bytes)
-	if before.IsZero() && over == 0 {
-		return found, nil
 	}
 	runs, err := r.Store.KeptRuns(ctx, retentionBatch) // the rest comes with the next sweep
 	if err != nil {
