@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,14 +28,17 @@ const readyWithin = 10 * time.Second
 
 // site is a daemon's surroundings: a folder that it watches and one for its data.
 type site struct {
-	t        *testing.T
-	frames   string // watched
-	data     string // data_dir
-	settings string // further lines of the configuration
+	t        testing.TB
+	frames   string   // watched, as source "acq"
+	data     string   // data_dir
+	source   string   // further keys of the source, such as ", policy: latest"
+	settings string   // further lines of the configuration
+	wrap     []string // what runs the program, such as prlimit and its arguments
 }
 
 // newSite has no broker unless settings name one.
-func newSite(t *testing.T, settings string) *site {
+func newSite(t testing.TB, settings string) *site {
+	t.Helper()
 	needLibrary(t)
 	dir := t.TempDir()
 	s := &site{t: t, frames: filepath.Join(dir, "frames"), data: filepath.Join(dir, "data"), settings: settings}
@@ -49,7 +53,7 @@ func (s *site) config() string {
 	require.NoError(s.t, err)
 	text := fmt.Sprintf("site: lab\ninstrument: fib\ndata_dir: %s\n"+
 		"grpc: {listen: 127.0.0.1:0}\nhttp: {listen: 127.0.0.1:0}\n"+
-		"sources:\n  - {name: acq, type: folder, path: %s, give_up: 2s}\n%s", rel, s.frames, s.settings)
+		"sources:\n  - {name: acq, type: folder, path: %s, give_up: 2s%s}\n%s", rel, s.frames, s.source, s.settings)
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
@@ -63,7 +67,7 @@ func (s *site) runs() []string {
 
 // daemon is a running `aimsd run`.
 type daemon struct {
-	t          *testing.T
+	t          testing.TB
 	cmd        *exec.Cmd
 	http, grpc string // addresses
 	readyAfter time.Duration
@@ -76,7 +80,8 @@ func (s *site) launch() *daemon {
 	s.t.Helper()
 	d := &daemon{t: s.t, exited: make(chan struct{}), log: &journal{}}
 	config := s.config()
-	d.cmd = exec.Command(program.exe, "run", "-c", filepath.Base(config))
+	args := slices.Concat(s.wrap, []string{program.exe, "run", "-c", filepath.Base(config)})
+	d.cmd = exec.Command(args[0], args[1:]...)
 	d.cmd.Dir, d.cmd.Env = filepath.Dir(config), environment()
 	stderr, err := d.cmd.StderrPipe()
 	require.NoError(s.t, err)
@@ -87,11 +92,29 @@ func (s *site) launch() *daemon {
 		_ = d.cmd.Wait()
 	}()
 	s.t.Cleanup(func() {
-		_ = d.cmd.Process.Kill()
-		<-d.exited
+		d.reap()
 		if s.t.Failed() {
-			s.t.Logf("log of the daemon:\n%s", d.log.text())
+			s.t.Logf("log of the daemon:\n%s", d.log.tail(200))
 		}
+	})
+	return d
+}
+
+// up starts the daemon and waits until it listens, ready or not.
+func (s *site) up() *daemon {
+	s.t.Helper()
+	d := s.launch()
+	eventually(s.t, "daemon listens", func() bool {
+		if d.gone() {
+			require.FailNow(s.t, "the daemon did not start", d.log.tail(20))
+		}
+		said, ok := d.log.find("ready")
+		if !ok {
+			return false
+		}
+		d.grpc, _ = said["grpc"].(string)
+		d.http, _ = said["http"].(string)
+		return true
 	})
 	return d
 }
@@ -100,17 +123,9 @@ func (s *site) launch() *daemon {
 func (s *site) start() *daemon {
 	s.t.Helper()
 	began := time.Now()
-	d := s.launch()
+	d := s.up()
 	eventually(s.t, "daemon is ready", func() bool {
-		if d.gone() {
-			require.FailNow(s.t, "the daemon did not start", d.log.text())
-		}
-		said, ok := d.log.find("ready")
-		if !ok {
-			return false
-		}
-		d.grpc, _ = said["grpc"].(string)
-		d.http, _ = said["http"].(string)
+		require.False(s.t, d.gone(), "the daemon has ended")
 		status, _ := d.get("/readyz")
 		return status == http.StatusOK
 	})
@@ -143,6 +158,13 @@ func (d *daemon) kill() {
 	<-d.exited
 }
 
+// reap ends the daemon where it has not ended by itself.
+func (d *daemon) reap() {
+	_ = d.cmd.Process.Kill()
+	<-d.exited
+}
+
+// get asks the daemon's HTTP listener; status 0 when it does not answer.
 func (d *daemon) get(path string) (int, string) {
 	response, err := http.Get("http://" + d.http + path)
 	if err != nil {
@@ -161,10 +183,11 @@ type counts map[string]int
 var sample = regexp.MustCompile(`^(aimsd_frames_total|aimsd_frames_in_flight)\{(.*)\} (\S+)$`)
 var label = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
+// counts reads /metrics and checks that every frame is accounted for.
 func (d *daemon) counts(source string) counts {
 	d.t.Helper()
 	status, body := d.get("/metrics")
-	require.Equal(d.t, http.StatusOK, status)
+	require.Equal(d.t, http.StatusOK, status, body)
 	c := counts{}
 	for line := range strings.Lines(body) {
 		m := sample.FindStringSubmatch(strings.TrimSpace(line))
@@ -213,10 +236,11 @@ func (j *journal) read(r io.Reader) {
 	}
 }
 
-func (j *journal) text() string {
+// tail returns the last n lines.
+func (j *journal) tail(n int) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return strings.Join(j.lines, "\n")
+	return strings.Join(j.lines[max(0, len(j.lines)-n):], "\n")
 }
 
 // find returns the fields of the first line with a message.

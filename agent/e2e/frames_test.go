@@ -33,11 +33,17 @@ func scene(t testing.TB, p simulate.Particles, index int) *simulate.Frame {
 	return fr
 }
 
-// smallTIFF is a small frame's file.
+// smallFrame renders a small frame; no two have equal pixels.
+func smallFrame(t testing.TB, index int) *simulate.Frame {
+	t.Helper()
+	return scene(t, simulate.Particles{Width: side, Height: side, Seed: 5}, index)
+}
+
+// smallTIFF is its file.
 func smallTIFF(t testing.TB, index int) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, scene(t, simulate.Particles{Width: side, Height: side, Seed: 5}, index).WriteTIFF(&b))
+	require.NoError(t, smallFrame(t, index).WriteTIFF(&b))
 	return b.Bytes()
 }
 

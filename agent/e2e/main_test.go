@@ -93,7 +93,7 @@ func findLibrary(root string) (string, error) {
 }
 
 // needLibrary skips a test that analyses frames where that is impossible; under CI it fails.
-func needLibrary(t *testing.T) {
+func needLibrary(t testing.TB) {
 	t.Helper()
 	switch {
 	case program.missing == nil:
@@ -152,7 +152,7 @@ func finish(t *testing.T, c *exec.Cmd, env []string) result {
 const patience = 90 * time.Second
 
 // eventually polls until a condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {

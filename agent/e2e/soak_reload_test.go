@@ -1,6 +1,6 @@
 //go:build linux
 
-package soak
+package e2e
 
 import (
 	"encoding/json"
@@ -21,6 +21,7 @@ import (
 	"github.com/uni-aims/aimsd/infer/models"
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream/simulate"
+	"github.com/uni-aims/aimsd/stream/streamtest"
 )
 
 // reloadSite is a daemon whose configuration and model are changed under a stream of frames.
@@ -104,7 +105,7 @@ func (r *reloadSite) refused(why string, do func()) {
 
 // acts are what happens to the configuration and the model, in a random order.
 func (r *reloadSite) acts() []func() {
-	bad := filepath.Join(r.dir, "bad.onnx")
+	bad := filepath.Join(filepath.Dir(r.frames), "bad.onnx")
 	whole, err := os.ReadFile(r.models[0])
 	require.NoError(r.t, err)
 	refusedModel := func(why string, data []byte) {
@@ -156,18 +157,18 @@ func (r *reloadSite) acts() []func() {
 // TestReloadUnderAStreamSoak changes configuration and model, soundly and not, while frames come: none is lost,
 // each is analysed once and wholly by one set of settings, and what is wrong is refused while the old goes on.
 func TestReloadUnderAStreamSoak(t *testing.T) {
-	length, full := minutes(t, time.Second) // one round of all changes, in any case
-	r := &reloadSite{site: newSite(t, "", ""), rng: random(t), made: map[string]made{}}
+	length, full := streamtest.Soak(t, time.Second) // one round of all changes, in any case
+	r := &reloadSite{site: newSite(t, ""), rng: streamtest.Random(t), made: map[string]made{}}
 	for _, precision := range []string{models.INT8, models.FP32} {
 		m, err := models.Load(models.DefaultName + "-" + precision)
 		require.NoError(t, err)
-		path := filepath.Join(r.dir, "net-"+precision+".onnx")
+		path := filepath.Join(filepath.Dir(r.frames), "net-"+precision+".onnx")
 		require.NoError(t, os.WriteFile(path, m.Form().ONNX, 0o600))
 		require.NoError(t, os.WriteFile(strings.TrimSuffix(path, ".onnx")+".json", m.Scorer, 0o600))
 		r.models = append(r.models, path)
 	}
 	r.sound()
-	r.daemon = r.start()
+	r.daemon = r.up()
 
 	frame, err := (&simulate.Particles{Width: 192, Height: 192, Seed: 5}).Frame(t.Context(), 1)
 	require.NoError(t, err)
@@ -236,7 +237,7 @@ func (r *reloadSite) judge(frames int) (hashes, sums int) {
 }
 
 // all returns the fields of the lines with a message.
-func (j *logLines) all(msg string) (found []map[string]any) {
+func (j *journal) all(msg string) (found []map[string]any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, line := range j.lines {

@@ -1,10 +1,8 @@
 //go:build linux
 
-package soak
+package e2e
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,34 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
-	"github.com/uni-aims/aimsd/stream/simulate"
 )
-
-// smallPx is the side of frames that shall be cheap to analyse.
-const smallPx = 192
-
-// smallFrame renders a small frame; no two have equal pixels.
-func smallFrame(t testing.TB, index int) *simulate.Frame {
-	t.Helper()
-	scene := simulate.Particles{Width: smallPx, Height: smallPx, Seed: 7}
-	f, err := scene.Frame(t.Context(), index)
-	require.NoError(t, err)
-	return f
-}
-
-// smallFile is its TIFF.
-func smallFile(t testing.TB, index int) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	require.NoError(t, smallFrame(t, index).WriteTIFF(&b))
-	return b.Bytes()
-}
-
-// bringRenamed writes a hidden file beside path and renames it, as careful programs do.
-func bringRenamed(path string, data []byte) error {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
-	return cmp.Or(os.WriteFile(temp, data, 0o600), os.Rename(temp, path))
-}
 
 // treeOf describes a folder's files to the last byte: path -> size, time of change and SHA-256.
 func treeOf(t testing.TB, root string) map[string]string {
@@ -122,7 +93,7 @@ func (p *pushed) send(ctx context.Context, address string, uids []string) error 
 func (p *pushed) one(stream aimsv1.FrameService_PushClient, uid string) (*aimsv1.FrameAck, error) {
 	pixels := p.frames[uid]
 	header := &aimsv1.FrameHeader{
-		FrameUid: uid, RunId: p.run, Width: smallPx, Height: smallPx, Format: aimsv1.PixelFormat_GRAY8,
+		FrameUid: uid, RunId: p.run, Width: side, Height: side, Format: aimsv1.PixelFormat_GRAY8,
 		Crc32C: crc32.Checksum(pixels, crc32.MakeTable(crc32.Castagnoli)),
 	}
 	if err := stream.Send(&aimsv1.PushRequest{Part: &aimsv1.PushRequest_Header{Header: header}}); err != nil {

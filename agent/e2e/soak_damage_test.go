@@ -1,6 +1,6 @@
 //go:build linux
 
-package soak
+package e2e
 
 import (
 	"fmt"
@@ -12,29 +12,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream/streamtest"
 )
 
 // A database that is damaged while the daemon is down is moved aside and told of; what was done stays done, what
 // waited is done, and the next start finds it sound.
 func TestDamagedStoreSoak(t *testing.T) {
-	length, full := minutes(t, 0)
+	length, full := streamtest.Soak(t, 0)
 	rounds := 1
 	if full {
 		rounds = max(2, int(4*length.Minutes()))
 	}
-	rng := random(t)
+	rng := streamtest.Random(t)
 	broker := hear(t)
-	s := newSite(t, "", broker.settings())
+	s := newSite(t, broker.settings())
 	files := 0
 	bring := func(n int) {
 		for range n {
-			require.NoError(t, bringRenamed(filepath.Join(s.frames, fmt.Sprintf("f%04d.tif", files)), smallFile(t, files)))
+			require.NoError(t, writeRenamed(filepath.Join(s.frames, fmt.Sprintf("f%04d.tif", files)), smallTIFF(t, files)))
 			files++
 		}
 	}
 	path := filepath.Join(s.data, reporting.StoreFile)
 	for range rounds {
-		d := s.start()
+		d := s.up()
 		bring(12)
 		eventually(t, "some frames are done", func() bool { return d.counts("acq")["processed"] >= files-8 })
 		d.kill() // some wait
@@ -42,7 +43,7 @@ func TestDamagedStoreSoak(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, store.Close()) // the file alone is the database now
 		harm(t, path, rng.Int64N(1<<40))
-		d = s.start()
+		d = s.up()
 		eventually(t, "all frames are done", func() bool {
 			c := d.counts("acq")
 			return c["processed"] == files && c["in_flight"] == 0
@@ -51,7 +52,7 @@ func TestDamagedStoreSoak(t *testing.T) {
 			return broker.alertState(t, "STORE_DAMAGED", reporting.StoreFile) == "raised"
 		})
 		require.Zero(t, d.stop())
-		d = s.start()
+		d = s.up()
 		eventually(t, "it is over", func() bool {
 			return broker.alertState(t, "STORE_DAMAGED", reporting.StoreFile) == "cleared"
 		})

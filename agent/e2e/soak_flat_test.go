@@ -1,6 +1,6 @@
 //go:build linux
 
-package soak
+package e2e
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/stream/streamtest"
 )
 
 // footprint is what a process has taken.
@@ -72,11 +74,11 @@ func slope(fs []footprint, of func(footprint) float64) float64 {
 // The bar: at a rate that the daemon can sustain, from a folder and over gRPC, with a broker, runs that open and
 // close and retention at work, its goroutines, descriptors and memory stay flat.
 func TestFootprintIsFlatSoak(t *testing.T) {
-	length, full := minutes(t, 6*time.Second)
-	random(t)
+	length, full := streamtest.Soak(t, 6*time.Second)
+	streamtest.Random(t)
 	broker := hear(t)
-	s := newSite(t, "", broker.settings()+"run: {idle_timeout: 2s}\nretention: {every: 1s, overlays: {max_mb: 1}, results: {max_age: 3s}}\n")
-	d := s.start()
+	s := newSite(t, broker.settings()+"run: {idle_timeout: 2s}\nretention: {every: 1s, overlays: {max_mb: 1}, results: {max_age: 3s}}\n")
+	d := s.up()
 	client := &pushed{frames: map[string][]byte{}, done: map[string]string{}}
 	var kept []footprint
 	files, pushes := 0, 0
@@ -84,7 +86,7 @@ func TestFootprintIsFlatSoak(t *testing.T) {
 	burst := func() { // one after the other: the rate that can be sustained, whatever the machine
 		for range 5 {
 			path := filepath.Join(s.frames, fmt.Sprintf("f%07d.tif", files))
-			require.NoError(t, bringRenamed(path, smallFile(t, files%50)))
+			require.NoError(t, writeRenamed(path, smallTIFF(t, files%50)))
 			files++
 		}
 		uid := fmt.Sprintf("uid-%07d", pushes)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package soak
+package e2e
 
 import (
 	"errors"
@@ -17,6 +17,7 @@ import (
 
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
 	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream/streamtest"
 )
 
 // Room of the disk in the test, MiB.
@@ -88,23 +89,23 @@ func (f filler) free() { require.NoError(f.t, os.Remove(f.path)) }
 // The bar: the disk is filled in mid-run, to the last byte, then freed, again and again, and is read-only for a while:
 // nothing is corrupt or lost, an alert says what is wrong, and the work goes on by itself.
 func TestDiskFilledAndFreedSoak(t *testing.T) {
-	length, full := minutes(t, 0)
+	length, full := streamtest.Soak(t, 0)
 	rounds := 1
 	if full {
 		rounds = max(2, int(4*length.Minutes()))
 	}
-	random(t)
+	streamtest.Random(t)
 	broker := hear(t)
-	s := newSite(t, "", broker.settings()+fmt.Sprintf("disk: {low_mb: %d, full_mb: %d}\n", lowMiB, fullMiB))
+	s := newSite(t, broker.settings()+fmt.Sprintf("disk: {low_mb: %d, full_mb: %d}\n", lowMiB, fullMiB))
 	disk := smallDisk(t)
 	s.data = filepath.Join(disk, "data")
 	other := filler{t, filepath.Join(disk, "other")}
-	d := s.start()
+	d := s.up()
 	client := &pushed{run: "pushed", frames: map[string][]byte{}, done: map[string]string{}}
 	files, uids := 0, []string{}
 	bring := func(n int) {
 		for range n {
-			require.NoError(t, bringRenamed(filepath.Join(s.frames, fmt.Sprintf("f%04d.tif", files)), smallFile(t, files)))
+			require.NoError(t, writeRenamed(filepath.Join(s.frames, fmt.Sprintf("f%04d.tif", files)), smallTIFF(t, files)))
 			files++
 		}
 	}
@@ -150,9 +151,9 @@ func TestDiskFilledAndFreedSoak(t *testing.T) {
 
 		other.free()
 		if round%2 == 1 {
-			d.kill()
+			d.reap()
 			_ = os.Remove(filepath.Join(s.data, "starts.json"))
-			d = s.start()
+			d = s.up()
 		}
 		eventually(t, "all that waited is done", processed(files))
 		require.Less(t, received, files, "files wait where they are, not in the journal")

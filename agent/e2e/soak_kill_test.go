@@ -1,6 +1,6 @@
 //go:build linux
 
-package soak
+package e2e
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream/streamtest"
 )
 
 // killed is a daemon that is killed again and again while frames come from a folder and over gRPC.
@@ -31,21 +32,22 @@ type killed struct {
 // The bar: SIGKILL at 200 random moments (20 a minute) over 500 frames, half of them files and half pushed: every
 // frame has exactly one result, the source folder is byte-identical, and messages sent twice carry the same id.
 func TestKilledAtRandomMomentsSoak(t *testing.T) {
-	length, full := minutes(t, 0)
+	length, full := streamtest.Soak(t, 0)
 	kills, frames := 5, 16
 	if full {
 		kills = min(200, max(5, int(20*length.Minutes())))
 		frames = kills * 5 / 2
 	}
-	rng := random(t)
+	rng := streamtest.Random(t)
 	broker := hear(t)
 	k := &killed{
-		site:   newSite(t, ", backlog: process", broker.settings()),
+		site:   newSite(t, broker.settings()),
 		client: &pushed{run: "pushed", frames: map[string][]byte{}, done: map[string]string{}},
 	}
+	k.source = ", backlog: process"
 	for i := range frames / 2 {
 		k.files = append(k.files, filepath.Join(k.frames, fmt.Sprintf("f%04d.tif", i)))
-		k.datas = append(k.datas, smallFile(t, 2*i))
+		k.datas = append(k.datas, smallTIFF(t, 2*i))
 		uid := fmt.Sprintf("uid-%04d", i)
 		k.uids = append(k.uids, uid)
 		k.client.frames[uid] = smallFrame(t, 2*i+1).Gray8
@@ -63,7 +65,7 @@ func TestKilledAtRandomMomentsSoak(t *testing.T) {
 	}
 	before := treeOf(t, k.frames)
 	require.Len(t, before, frames/2)
-	d := k.start()
+	d := k.up()
 	require.NoError(t, k.client.send(t.Context(), d.grpc, k.uids))
 	acq, push := d.settled("acq", frames/2), d.settled("grpc", frames/2)
 	require.Equal(t, frames/2, acq["processed"], "%v", acq)
@@ -81,13 +83,13 @@ func (k *killed) life(upTo int, ready bool, after time.Duration) {
 	// The pause of a daemon that starts in vain too often has a test of its own.
 	_ = os.Remove(filepath.Join(k.data, "starts.json"))
 	for ; len(k.files) > 0 && len(k.datas) > len(k.uids)-upTo; k.files, k.datas = k.files[1:], k.datas[1:] {
-		require.NoError(k.t, bringRenamed(k.files[0], k.datas[0]))
+		require.NoError(k.t, writeRenamed(k.files[0], k.datas[0]))
 	}
 	var d *daemon
 	var g sync.WaitGroup
 	ctx, cancel := context.WithCancel(k.t.Context())
 	if ready {
-		d = k.start()
+		d = k.up()
 		g.Go(func() { _ = k.client.send(ctx, d.grpc, k.uids[:upTo]) }) // it ends with the daemon
 	} else {
 		d = k.launch()
