@@ -71,6 +71,7 @@ type HTTPConfig struct {
 	Listen    string    `yaml:"listen"`
 	TLS       ServerTLS `yaml:"tls"`
 	TokenFile string    `yaml:"token_file"`
+	Pprof     bool      `yaml:"pprof"`
 }
 
 // MQTTConfig is the broker messages go to.

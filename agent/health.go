@@ -36,11 +36,12 @@ type part struct {
 	Ready    func() error
 }
 
-// healthServer answers /healthz, /readyz and /metrics.
+// healthServer answers /healthz, /readyz and /metrics, and /debug/pprof/ where that is asked for.
 type healthServer struct {
 	Listen   string      // host:port; without TLS or Token the host must be loopback
 	TLS      *tls.Config // nil: plain text
 	Token    string      // "": none; else every request carries "Authorization: Bearer TOKEN"
+	Pprof    bool        // profiles are served too
 	Parts    func() []part
 	Registry *prometheus.Registry
 	Log      *zap.Logger
@@ -75,6 +76,9 @@ func (h *healthServer) handler() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.Registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: httpScrapes, Timeout: httpReadTime,
 	}))
+	if h.Pprof {
+		profiling(mux)
+	}
 	return http.MaxBytesHandler(h.guard(mux), httpBodyBytes)
 }
 

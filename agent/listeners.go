@@ -21,7 +21,7 @@ func grpcListener(c GRPCConfig) (l *stream.GRPCListener, err error) {
 
 // httpListener reads the files of the listener for health and metrics.
 func httpListener(c HTTPConfig) (h *healthServer, err error) {
-	h = &healthServer{Listen: c.Listen}
+	h = &healthServer{Listen: c.Listen, Pprof: c.Pprof}
 	if h.TLS, h.Token, err = protection("http", c.TLS, c.TokenFile); err != nil {
 		return nil, err
 	}
