@@ -27,7 +27,15 @@ type Network interface {
 	Predict(ctx context.Context, image []float32, w, h int, out []float32) error
 }
 
-var _ Network = (*Session)(nil)
+// Laned is a network that also comes as several that run at the same time, each on a core of its own: faster
+// where there are several tiles, slower where there is one.
+type Laned interface{ Lanes() []Network }
+
+var (
+	_ Network = (*Session)(nil)
+	_ Laned   = (*Session)(nil)
+	_ Network = (*lane)(nil)
+)
 
 // SessionOptions say how a network runs.
 type SessionOptions struct {
@@ -37,13 +45,25 @@ type SessionOptions struct {
 	Threads  int // 0: all cores
 }
 
-// Session is a network in ONNX Runtime.
+// Session is a network in ONNX Runtime. On a CPU it has two forms: one that runs a tile on all cores, for the least
+// latency, and one of which every core runs a tile of its own, for the most throughput.
 type Session struct {
 	Provider string // what runs it: cpu or cuda
 	Why      string // why this provider and precision, for people
 	Network  models.Network
 	Library  string
-	session  *ort.DynamicAdvancedSession
+	packed   bool // in and out are blocks of bytes (packed.go)
+	all      *lane
+	lanes    []Network
+	open     []*ort.DynamicAdvancedSession
+}
+
+// lane is a network of which one tile at a time is on its way, with its buffers.
+type lane struct {
+	session *ort.DynamicAdvancedSession
+	packed  bool
+	in      []uint8
+	out     []float32
 }
 
 // environment guards ONNX Runtime's environment, of which a process has one.
@@ -67,7 +87,7 @@ func OpenSession(o SessionOptions) (*Session, error) {
 	s := &Session{Library: path}
 	why := "asked for"
 	if o.Provider != "cpu" {
-		err := s.open(o, "cuda")
+		err := s.start(o, "cuda")
 		if err == nil {
 			return s, nil
 		}
@@ -76,7 +96,7 @@ func OpenSession(o SessionOptions) (*Session, error) {
 		}
 		why = err.Error()
 	}
-	if err := s.open(o, "cpu"); err != nil {
+	if err := s.start(o, "cpu"); err != nil {
 		return nil, err
 	}
 	s.Why = "cpu: " + why + "; " + s.Why
@@ -97,16 +117,49 @@ func loadLibrary(path string) error {
 	return nil
 }
 
-func (s *Session) open(o SessionOptions, provider string) error {
-	opts, err := ort.NewSessionOptions()
-	if err != nil {
-		return fmt.Errorf("create session options: %w", err)
-	}
-	defer opts.Destroy() //nolint:errcheck // frees memory only
+func (s *Session) start(o SessionOptions, provider string) error {
 	threads := o.Threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
+	s.Provider = provider
+	s.Network, s.Why = form(o.Model, provider)
+	s.packed = models.Input(s.Network.ONNX) == packedInput
+	all, err := s.create(provider, threads)
+	if err != nil {
+		return err
+	}
+	s.all = s.lane(all)
+	if provider != "cpu" || threads == 1 {
+		return nil
+	}
+	one, err := s.create(provider, 1)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	for range threads {
+		s.lanes = append(s.lanes, s.lane(one))
+	}
+	return nil
+}
+
+func (s *Session) lane(session *ort.DynamicAdvancedSession) *lane {
+	return &lane{session: session, packed: s.packed}
+}
+
+// Names of the inputs and outputs of both forms of a network's file.
+const (
+	plainInput, plainOutput   = "image", "field"
+	packedInput, packedOutput = "packed", "packed_field"
+)
+
+// create makes a session of the network.
+func (s *Session) create(provider string, threads int) (*ort.DynamicAdvancedSession, error) {
+	opts, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, fmt.Errorf("create session options: %w", err)
+	}
+	defer opts.Destroy() //nolint:errcheck // frees memory only
 	err = errors.Join(
 		opts.SetIntraOpNumThreads(threads),
 		opts.SetInterOpNumThreads(1),
@@ -116,20 +169,23 @@ func (s *Session) open(o SessionOptions, provider string) error {
 		opts.AddSessionConfigEntry("session.set_denormal_as_zero", "1"),
 	)
 	if err != nil {
-		return fmt.Errorf("set session options: %w", err)
+		return nil, fmt.Errorf("set session options: %w", err)
 	}
 	if provider == "cuda" {
 		if err := appendCUDA(opts, s.Library); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	s.Provider = provider
-	s.Network, s.Why = form(o.Model, provider)
-	s.session, err = ort.NewDynamicAdvancedSessionWithONNXData(s.Network.ONNX, []string{"image"}, []string{"field"}, opts)
-	if err != nil {
-		return fmt.Errorf("load model: %w; it must be ONNX with input \"image\" [n,1,h,w] and output \"field\" [n,4,h,w]", err)
+	in, out := plainInput, plainOutput
+	if s.packed {
+		in, out = packedInput, packedOutput
 	}
-	return nil
+	session, err := ort.NewDynamicAdvancedSessionWithONNXData(s.Network.ONNX, []string{in}, []string{out}, opts)
+	if err != nil {
+		return nil, fmt.Errorf("load model: %w; it must be ONNX with input \"image\" [n,1,h,w] and output \"field\" [n,4,h,w]", err)
+	}
+	s.open = append(s.open, session)
+	return session, nil
 }
 
 // appendCUDA adds the CUDA provider when its plug-in lies beside the library.
@@ -154,31 +210,80 @@ func appendCUDA(opts *ort.SessionOptions, library string) error {
 	return nil
 }
 
-// Predict implements Network.
+// Predict implements Network: one tile on all cores.
 func (s *Session) Predict(ctx context.Context, image []float32, w, h int, out []float32) error {
+	return s.all.Predict(ctx, image, w, h, out)
+}
+
+// Lanes implements Laned; none where one core is allowed or a GPU does the work.
+func (s *Session) Lanes() []Network { return s.lanes }
+
+// Predict implements Network.
+func (l *lane) Predict(ctx context.Context, image []float32, w, h int, out []float32) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, err := ort.NewTensor(ort.NewShape(1, 1, int64(h), int64(w)), image)
-	if err != nil {
-		return fmt.Errorf("network input of %dx%d: %w", w, h, err)
+	var err error
+	if l.packed {
+		err = l.runPacked(image, w, h, out)
+	} else {
+		err = l.run(image, w, h, out)
 	}
-	defer in.Destroy() //nolint:errcheck // frees memory only
-	field, err := ort.NewTensor(ort.NewShape(1, Channels, int64(h), int64(w)), out)
 	if err != nil {
-		return fmt.Errorf("network output of %dx%d: %w", w, h, err)
-	}
-	defer field.Destroy() //nolint:errcheck // frees memory only
-	if err := s.session.Run([]ort.Value{in}, []ort.Value{field}); err != nil {
 		return fmt.Errorf("run network on %dx%d px: %w", w, h, err)
 	}
 	return nil
 }
 
+func (l *lane) run(image []float32, w, h int, out []float32) error {
+	in, err := ort.NewTensor(ort.NewShape(1, 1, int64(h), int64(w)), image)
+	if err != nil {
+		return fmt.Errorf("input: %w", err)
+	}
+	defer in.Destroy() //nolint:errcheck // frees memory only
+	field, err := ort.NewTensor(ort.NewShape(1, Channels, int64(h), int64(w)), out)
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	defer field.Destroy() //nolint:errcheck // frees memory only
+	return l.session.Run([]ort.Value{in}, []ort.Value{field})
+}
+
+func (l *lane) runPacked(image []float32, w, h int, out []float32) error {
+	blocks := w / 2 * h / 2
+	l.in, l.out = grown(l.in, blocks*packedIn), grown(l.out, blocks*packedOut)
+	pack(l.in, image, w, h)
+	in, err := ort.NewTensor(ort.NewShape(1, int64(h/2), int64(w/2), packedIn), l.in)
+	if err != nil {
+		return fmt.Errorf("input: %w", err)
+	}
+	defer in.Destroy() //nolint:errcheck // frees memory only
+	field, err := ort.NewTensor(ort.NewShape(1, int64(blocks), packedOut), l.out)
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	defer field.Destroy() //nolint:errcheck // frees memory only
+	if err := l.session.Run([]ort.Value{in}, []ort.Value{field}); err != nil {
+		return err
+	}
+	unpack(out, l.out, w, h)
+	return nil
+}
+
+// grown returns a slice of n values, the old one where it is large enough.
+func grown[T any](old []T, n int) []T {
+	if cap(old) < n {
+		return make([]T, n)
+	}
+	return old[:n]
+}
+
 // Close frees the session. The library stays loaded.
 func (s *Session) Close() error {
-	if s.session == nil {
-		return nil
+	var err error
+	for _, session := range s.open {
+		err = errors.Join(err, session.Destroy())
 	}
-	return s.session.Destroy()
+	s.open = nil
+	return err
 }
