@@ -29,11 +29,9 @@ NAME.json. Watch DIR/frames only.`,
 			if out == "" {
 				return usagef("simulate: -o DIR is missing; name a folder")
 			}
-			width, height, _ := strings.Cut(strings.ToLower(size), "x")
-			w, errW := strconv.Atoi(width)
-			h, errH := strconv.Atoi(height)
-			if errW != nil || errH != nil {
-				return usagef("simulate: --size %q; use WIDTHxHEIGHT in px, such as 1024x1024", size)
+			w, h, err := parseSize(size)
+			if err != nil {
+				return usagef("simulate: %w", err)
 			}
 			if frames < 1 || !(rate >= 0) {
 				return usagef("simulate: --frames must be at least 1 and --rate not negative")
@@ -71,4 +69,15 @@ NAME.json. Watch DIR/frames only.`,
 	f.Float64Var(&rate, "rate", 0, "frames per second; 0 is as fast as possible")
 	f.Uint64Var(&seed, "seed", 1, "the same seed gives the same frames")
 	return c
+}
+
+// parseSize reads the size of a frame, px.
+func parseSize(size string) (w, h int, err error) {
+	width, height, _ := strings.Cut(strings.ToLower(size), "x")
+	w, errW := strconv.Atoi(width)
+	h, errH := strconv.Atoi(height)
+	if errW != nil || errH != nil {
+		return 0, 0, fmt.Errorf("--size %q; use WIDTHxHEIGHT in px, such as 1024x1024", size)
+	}
+	return w, h, nil
 }

@@ -31,6 +31,9 @@ func place(rng *rand.Rand, w, h int, l look) []*particle {
 	g.cols, g.rows = int((g.w+2*reach)/g.cell)+1, int((g.h+2*reach)/g.cell)+1
 	g.cells = make([][]*particle, g.cols*g.rows)
 	want := int(math.Round(l.perMpx * g.w * g.h / (1 << 20)))
+	if l.Count > 0 {
+		want = l.Count
+	}
 	meanSize := 2 + clusterGrowth/(1-clusterGrowth)
 	clustered := l.touching / (meanSize - l.touching*meanSize + l.touching)
 	for range 4 * want {

@@ -26,6 +26,7 @@ type Particles struct {
 	MinPx     float64 // smallest diameter, 22 px
 	MaxPx     float64 // largest diameter, 160 px
 	PerMpx    Range   // particles per 2^20 px of image area, 100..170
+	Count     int     // so many particles instead, as far as they find room; many are smaller, see crowd. 0: PerMpx
 	Touching  Range   // share of particles in touching clusters, 0.3..0.6
 	Isolated  bool    // no clusters at all, whatever Touching says
 	Contrast  Range   // body of a particle minus substrate, of full scale, 0.2..0.34
@@ -34,8 +35,21 @@ type Particles struct {
 	NoCharge  bool    // leaves out charging: bright particles with streaks along the scan, bright bands
 }
 
+// Diameters by default, px.
+const (
+	medianPx = 58.0
+	minPx    = 22.0
+	maxPx    = 160.0
+)
+
 // Name implements Scene.
 func (*Particles) Name() string { return "particles" }
+
+// Validate reports a field that is out of range, and the range.
+func (p *Particles) Validate() error {
+	_, err := p.resolve()
+	return err
+}
 
 // resolve fills in defaults and checks what was given.
 func (p *Particles) resolve() (Particles, error) {
@@ -69,10 +83,13 @@ func (p *Particles) resolve() (Particles, error) {
 			return r, fmt.Errorf("%s %g..%g: out of range; give a rising interval within %g..%g", f.name, f.v.Min, f.v.Max, f.lowest, f.highest)
 		}
 	}
+	if err := r.crowd(r.imageRows()); err != nil {
+		return r, err
+	}
 	for _, f := range []struct {
 		v   *float64
 		def float64
-	}{{&r.MedianPx, 58}, {&r.GSD, 1.35}, {&r.MinPx, 22}, {&r.MaxPx, 160}} {
+	}{{&r.MedianPx, medianPx}, {&r.GSD, 1.35}, {&r.MinPx, minPx}, {&r.MaxPx, maxPx}} {
 		if *f.v == 0 {
 			*f.v = f.def
 		}
@@ -80,10 +97,22 @@ func (p *Particles) resolve() (Particles, error) {
 	if !(r.GSD >= 1 && r.GSD <= 5) {
 		return r, fmt.Errorf("geometric standard deviation %g: out of range; give 1 to 5", r.GSD)
 	}
-	if !(r.MinPx >= 8 && r.MinPx <= r.MedianPx && r.MedianPx <= r.MaxPx && r.MaxPx <= 2048) {
-		return r, fmt.Errorf("diameters %g <= %g <= %g px (least, median, largest): out of order or range; give 8 to 2048", r.MinPx, r.MedianPx, r.MaxPx)
+	least := 8.0
+	if r.Count > 0 {
+		least = leastSize
+	}
+	if !(r.MinPx >= least && r.MinPx <= r.MedianPx && r.MedianPx <= r.MaxPx && r.MaxPx <= 2048) {
+		return r, fmt.Errorf("diameters %g <= %g <= %g px (least, median, largest): out of order or range; give %g to 2048", r.MinPx, r.MedianPx, r.MaxPx, least)
 	}
 	return r, nil
+}
+
+// imageRows is the height of the image above the panel, px.
+func (p *Particles) imageRows() int {
+	if p.NoPanel {
+		return p.Height
+	}
+	return p.Height - panelRows(p.Height)
 }
 
 // look is what one frame draws from its ranges: the sample's and the instrument's conditions.
@@ -155,10 +184,7 @@ func (p *Particles) Frame(ctx context.Context, index int) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	fr := &Frame{Name: frameName(r.Name(), r.Seed, index), Width: r.Width, Height: r.Height, ImageRows: r.Height}
-	if !r.NoPanel {
-		fr.ImageRows -= panelRows(r.Height)
-	}
+	fr := &Frame{Name: frameName(r.Name(), r.Seed, index), Width: r.Width, Height: r.Height, ImageRows: r.imageRows()}
 	fr.Labels = make([]int32, r.Width*r.Height)
 	if r.Bits == 16 {
 		fr.Gray16 = make([]uint16, r.Width*r.Height)

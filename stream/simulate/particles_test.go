@@ -272,3 +272,19 @@ func BenchmarkFrame1024(b *testing.B) {
 		frame(b, p, 1)
 	}
 }
+
+func TestACountOfParticlesIsPlacedAtAnyDensityThatFits(t *testing.T) {
+	for _, n := range []int{5, 100, 1000, 3000} {
+		fr := frame(t, Particles{Width: 1024, Height: 1024, Seed: 4, Count: n}, 1)
+		require.InEpsilon(t, n, fr.Truth.Objects, 0.06, "%d particles", n)
+	}
+	few, usual := frame(t, Particles{Width: 512, Height: 512, Seed: 4, Count: 3}, 1), 0.0
+	for _, p := range few.Truth.Particles {
+		usual = max(usual, p.ECDPx)
+	}
+	require.Greater(t, usual, 30.0, "few particles are as large as usual")
+	_, err := (&Particles{Width: 512, Height: 512, Count: 100000}).Frame(t.Context(), 1)
+	require.ErrorContains(t, err, "100000 particles on 512x512 px")
+	_, err = (&Particles{Width: 512, Height: 512, Count: -1}).Frame(t.Context(), 1)
+	require.ErrorContains(t, err, "-1 particles")
+}
