@@ -54,7 +54,7 @@ type Host struct {
 	Workers int // goroutines; 0 means all cores
 }
 
-// Labels implements Dynamics. The field is only read. It needs 20 bytes per px of working memory.
+// Labels implements Dynamics. The field is only read. It needs 21 bytes per px of working memory.
 func (h *Host) Labels(ctx context.Context, f Field) (*Segments, error) {
 	n := f.Width * f.Height
 	if f.Width < 2 || f.Height < 2 || n > math.MaxInt32 {
@@ -63,15 +63,18 @@ func (h *Host) Labels(ctx context.Context, f Field) (*Segments, error) {
 	if len(f.Dy) != n || len(f.Dx) != n || len(f.Logit) != n || len(f.Size) != n {
 		return nil, fmt.Errorf("cuda: field planes do not have %dx%d values", f.Width, f.Height)
 	}
-	u := h.displacement(f)
-	if err := h.square(ctx, f, u); err != nil {
+	fg := h.foreground(f)
+	s := borrow(n)
+	defer h.giveBack(s, f, fg)
+	h.displacement(f, fg, s.u)
+	u, err := h.square(ctx, f, fg, s.u, s.v)
+	if err != nil {
 		return nil, err
 	}
 	labels := make([]int32, n)
-	h.sinks(f, u, labels)
-	components := sinkComponents(f.Width, f.Height, labels, h.Params.MinSink)
-	h.gather(labels, components)
-	count := dropSmall(labels, h.Params.MinArea)
-	fillHoles(labels, f.Width, f.Height)
+	h.sinks(f, fg, u, labels)
+	dilated, components := h.sinkComponents(f, fg, labels, s.count, s.components)
+	count := h.gather(f, fg, labels, s.components, dilated, components)
+	h.fillHoles(labels, f.Width, f.Height)
 	return &Segments{Width: f.Width, Height: f.Height, Labels: labels, Objects: h.reduce(f, u, labels, count)}, ctx.Err()
 }

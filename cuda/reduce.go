@@ -1,59 +1,51 @@
 package cuda
 
-import (
-	"math"
-	"runtime"
-	"sync"
-)
+import "math"
 
-// sums are one worker's partial sums of an object.
+// sums are partial sums of an object; err, prob and siz in 1/fixedOne.
 type sums struct {
 	area           int
 	x0, y0, x1, y1 int
-	err, prob, siz float64
+	err, prob, siz int64
+}
+
+func (t *sums) add(s *sums) {
+	if t.area == 0 {
+		*t = *s
+		return
+	}
+	t.area += s.area
+	t.x0, t.y0, t.x1, t.y1 = min(t.x0, s.x0), min(t.y0, s.y0), max(t.x1, s.x1), max(t.y1, s.y1)
+	t.err, t.prob, t.siz = t.err+s.err, t.prob+s.prob, t.siz+s.siz
 }
 
 // reduce measures every object: area, bounding box, and the means of flow error, probability and predicted
 // size. The flow error of a pixel is the squared distance of its flow from the unit vector along its whole
 // displacement; pixels that moved less than 2 px count as 0.
 func (h *Host) reduce(f Field, u []vec, labels []int32, count int) []Object {
-	workers := h.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	workers = min(workers, f.Height)
-	parts := make([][]sums, workers)
-	var wg sync.WaitGroup
-	for k := range workers {
-		wg.Go(func() {
-			acc := make([]sums, count+1)
-			for y := f.Height * k / workers; y < f.Height*(k+1)/workers; y++ {
-				h.reduceRow(f, u, labels, y, acc)
-			}
-			parts[k] = acc
-		})
-	}
-	wg.Wait()
+	const band = 64
+	bands := (f.Height + band - 1) / band
+	parts := make([][]sums, h.workers(bands))
+	h.sharedJobs(bands, func(worker, k int) {
+		if parts[worker] == nil {
+			parts[worker] = make([]sums, count+1)
+		}
+		for y := k * band; y < min((k+1)*band, f.Height); y++ {
+			h.reduceRow(f, u, labels, y, parts[worker])
+		}
+	})
 	objects := make([]Object, count)
 	for i := range objects {
 		var t sums
 		for _, part := range parts {
-			s := part[i+1]
-			if s.area == 0 {
-				continue
+			if part != nil && part[i+1].area > 0 {
+				t.add(&part[i+1])
 			}
-			if t.area == 0 {
-				t = s
-				continue
-			}
-			t.area += s.area
-			t.x0, t.y0, t.x1, t.y1 = min(t.x0, s.x0), min(t.y0, s.y0), max(t.x1, s.x1), max(t.y1, s.y1)
-			t.err, t.prob, t.siz = t.err+s.err, t.prob+s.prob, t.siz+s.siz
 		}
-		n := float64(t.area)
+		n := float64(t.area) * fixedOne
 		objects[i] = Object{
 			Area: t.area, X0: t.x0, Y0: t.y0, X1: t.x1, Y1: t.y1,
-			FlowError: t.err / n, Probability: t.prob / n, LogSize: t.siz / n,
+			FlowError: float64(t.err) / n, Probability: float64(t.prob) / n, LogSize: float64(t.siz) / n,
 		}
 	}
 	return objects
@@ -61,23 +53,26 @@ func (h *Host) reduce(f Field, u []vec, labels []int32, count int) []Object {
 
 func (h *Host) reduceRow(f Field, u []vec, labels []int32, y int, acc []sums) {
 	k := 1 / h.Params.FlowScale
-	for x, i := 0, y*f.Width; x < f.Width; x, i = x+1, i+1 {
-		l := labels[i]
+	row := labels[y*f.Width:][:f.Width]
+	for x := 0; x < len(row); {
+		l := row[x]
 		if l == 0 {
+			x++
 			continue
 		}
-		s := &acc[l]
-		if s.area == 0 {
-			*s = sums{x0: x, y0: y, x1: x + 1, y1: y + 1}
+		s := sums{x0: x, y0: y, y1: y + 1}
+		for ; x < len(row) && row[x] == l; x++ {
+			i := y*f.Width + x
+			s.prob += fixed(sigmoid(f.Logit[i]))
+			s.siz += fixed(f.Size[i])
+			if v := u[i]; f.Logit[i] > 0 && v.y*v.y+v.x*v.x >= 4 {
+				d := 1 / (float32(math.Sqrt(float64(v.y*v.y+v.x*v.x))) + 1e-6)
+				ey, ex := f.Dy[i]*k-v.y*d, f.Dx[i]*k-v.x*d
+				s.err += fixed(ey*ey + ex*ex)
+			}
 		}
-		s.area++
-		s.x0, s.x1, s.y1 = min(s.x0, x), max(s.x1, x+1), y+1
-		s.prob += 1 / (1 + math.Exp(-float64(f.Logit[i])))
-		s.siz += float64(f.Size[i])
-		if v := u[i]; f.Logit[i] > 0 && v.y*v.y+v.x*v.x >= 4 {
-			d := 1 / (float32(math.Sqrt(float64(v.y*v.y+v.x*v.x))) + 1e-6)
-			ey, ex := f.Dy[i]*k-v.y*d, f.Dx[i]*k-v.x*d
-			s.err += float64(ey*ey + ex*ex)
-		}
+		s.x1 = x
+		s.area = x - s.x0
+		acc[l].add(&s)
 	}
 }

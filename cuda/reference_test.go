@@ -196,7 +196,7 @@ func TestSeparateDiscsComeBackWholeWithTheirProperties(t *testing.T) {
 		}
 	}
 	require.Equal(t, area, o.Area)
-	require.InDelta(t, 1/(1+math.Exp(-6)), o.Probability, 1e-6)
+	require.InDelta(t, 1/(1+math.Exp(-6)), o.Probability, 5e-6)
 	require.Less(t, o.FlowError, 0.05)
 }
 
@@ -212,14 +212,65 @@ func TestAHoleIsFilledAndABayIsNot(t *testing.T) {
 		}
 	}
 	labels[5*w+5] = 9 // another object inside the hole: what is left of it touches two
-	fillHoles(labels, w, h)
+	(&Host{}).fillHoles(labels, w, h)
 	require.Zero(t, labels[4*w+4])
 	require.Zero(t, labels[6*w+8])
 	labels[5*w+5] = 0
-	fillHoles(labels, w, h)
+	(&Host{}).fillHoles(labels, w, h)
 	require.EqualValues(t, 7, labels[4*w+4])
 	require.EqualValues(t, 7, labels[5*w+5])
 	require.Zero(t, labels[6*w+8])
+}
+
+func TestSigmoidIsTheLogisticFunction(t *testing.T) {
+	for x := -90.0; x <= 90; x += 0.01 {
+		require.InDelta(t, 1/(1+math.Exp(-x)), sigmoid(float32(x)), 2e-6, "%v", x)
+	}
+	require.EqualValues(t, 0.5, sigmoid(float32(math.NaN())))
+	require.EqualValues(t, 1, sigmoid(float32(math.Inf(1))))
+	require.InDelta(t, 0, sigmoid(float32(math.Inf(-1))), 1e-6)
+}
+
+func TestFixedPointEndsAtItsRange(t *testing.T) {
+	for v, want := range map[float32]int64{0: 0, 1: fixedOne, -1.5: -fixedOne * 3 / 2, 1e9: 64 * fixedOne, float32(math.Inf(-1)): -64 * fixedOne} {
+		require.Equal(t, want, fixed(v), "%v", v)
+	}
+	require.Zero(t, fixed(float32(math.NaN())))
+}
+
+func TestStretchesOfABitmapAreThoseOfItsBits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for _, w := range []int{1, 63, 64, 65, 200} {
+		for _, share := range []float64{0.05, 0.5, 0.98, 1} {
+			b := newBitmap(w, 5)
+			for y := range 5 {
+				for x := range w {
+					if rng.Float64() < share {
+						b.set(x, y)
+					}
+				}
+			}
+			for y := range 5 {
+				row := make([]uint64, b.stride)
+				b.dilatedRow(row, y)
+				var want []stretch
+				for x := range w {
+					on := false
+					for yy := max(y-1, 0); yy <= min(y+1, 4); yy++ {
+						for xx := max(x-1, 0); xx <= min(x+1, w-1); xx++ {
+							on = on || b.get(xx, yy)
+						}
+					}
+					if k := len(want) - 1; on && k >= 0 && int(want[k].x1) == x {
+						want[k].x1++
+					} else if on {
+						want = append(want, stretch{int32(x), int32(x + 1)})
+					}
+				}
+				require.Equal(t, want, appendRuns(nil, row), "width %d, share %v, row %d", w, share, y)
+			}
+		}
+	}
 }
 
 func TestBadFieldsAreRefused(t *testing.T) {

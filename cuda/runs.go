@@ -1,38 +1,21 @@
 package cuda
 
-// run is a horizontal stretch of pixels, x0 inclusive, x1 exclusive.
-type run struct{ y, x0, x1 int }
+// forest joins the stretches of an image into components by union-find. A root is its component's first stretch in
+// raster order.
+type forest struct{ parent []int32 }
 
-// runSet is the runs of an image in raster order with a union-find forest over them.
-type runSet struct {
-	all    []run
-	parent []int32
-}
-
-// findRuns collects the runs of pixels for which is holds and joins those that touch in the row above;
-// reach is 1 for 8-connectivity and 0 for 4-connectivity.
-func findRuns(image []int32, w, h int, is func(int32) bool, reach int) *runSet {
-	s := &runSet{}
-	above, aboveEnd := 0, 0 // runs of the previous row
-	for y := range h {
-		row := image[y*w:][:w]
-		first := len(s.all)
-		for x := 0; x < w; {
-			if !is(row[x]) {
-				x++
-				continue
-			}
-			x0 := x
-			for x < w && is(row[x]) {
-				x++
-			}
-			s.all = append(s.all, run{y, x0, x})
-			s.parent = append(s.parent, int32(len(s.parent)))
-		}
-		for i, j := first, above; i < len(s.all) && j < aboveEnd; {
-			a, b := s.all[i], s.all[j]
+// join joins stretches that touch in the row above; reach is 1 for 8-connectivity and 0 for 4-connectivity.
+func join(runs *rowRuns, height int, reach int32) *forest {
+	s := &forest{parent: make([]int32, len(runs.all))}
+	for i := range s.parent {
+		s.parent[i] = int32(i)
+	}
+	for y := 1; y < height; y++ {
+		i, j := runs.first[y], runs.first[y-1]
+		for i < runs.first[y+1] && j < runs.first[y] {
+			a, b := runs.all[i], runs.all[j]
 			if b.x0 < a.x1+reach && a.x0 < b.x1+reach {
-				s.union(int32(i), int32(j))
+				s.union(i, j)
 			}
 			if a.x1 < b.x1 {
 				i++
@@ -40,12 +23,11 @@ func findRuns(image []int32, w, h int, is func(int32) bool, reach int) *runSet {
 				j++
 			}
 		}
-		above, aboveEnd = first, len(s.all)
 	}
 	return s
 }
 
-func (s *runSet) find(i int32) int32 {
+func (s *forest) find(i int32) int32 {
 	for s.parent[i] != i {
 		s.parent[i] = s.parent[s.parent[i]]
 		i = s.parent[i]
@@ -53,8 +35,8 @@ func (s *runSet) find(i int32) int32 {
 	return i
 }
 
-// union joins two trees under the earlier root, so that a root is its component's first run.
-func (s *runSet) union(a, b int32) {
+// union joins two trees under the earlier root.
+func (s *forest) union(a, b int32) {
 	a, b = s.find(a), s.find(b)
 	if a < b {
 		s.parent[b] = a
@@ -63,10 +45,10 @@ func (s *runSet) union(a, b int32) {
 	}
 }
 
-// number gives each run its component's number, from 1 in raster order of the components' first runs.
-func (s *runSet) number() (numbers []int32, count int32) {
-	numbers = make([]int32, len(s.all))
-	for i := range s.all {
+// number gives each stretch its component's number, from 1 in raster order of the components' first stretches.
+func (s *forest) number() (numbers []int32, count int32) {
+	numbers = make([]int32, len(s.parent))
+	for i := range s.parent {
 		if root := s.find(int32(i)); root == int32(i) {
 			count++
 			numbers[i] = count
@@ -79,9 +61,10 @@ func (s *runSet) number() (numbers []int32, count int32) {
 
 // fillHoles gives every hole to the object around it. A hole is a 4-connected region of background that
 // does not reach the frame's border and touches one object only.
-func fillHoles(labels []int32, w, h int) {
+func (h *Host) fillHoles(labels []int32, w, height int) {
 	const several = -1
-	runs := findRuns(labels, w, h, func(v int32) bool { return v == 0 }, 0)
+	runs := h.background(labels, w, height)
+	forest := join(runs, height, 0)
 	owner := make([]int32, len(runs.all)) // at roots: the one label touched, 0 none yet
 	touch := func(i int32, l int32) {
 		if l == 0 {
@@ -93,25 +76,30 @@ func fillHoles(labels []int32, w, h int) {
 			owner[i] = several
 		}
 	}
-	for i, r := range runs.all {
-		root := runs.find(int32(i))
-		if r.x0 == 0 || r.x1 == w || r.y == 0 || r.y == h-1 {
-			owner[root] = several
-			continue
-		}
-		if owner[root] == several {
-			continue
-		}
-		touch(root, labels[r.y*w+r.x0-1])
-		touch(root, labels[r.y*w+r.x1])
-		for x := r.x0; x < r.x1; x++ {
-			touch(root, labels[(r.y-1)*w+x])
-			touch(root, labels[(r.y+1)*w+x])
+	for y := range height {
+		for i := runs.first[y]; i < runs.first[y+1]; i++ {
+			r, root := runs.all[i], forest.find(i)
+			if r.x0 == 0 || int(r.x1) == w || y == 0 || y == height-1 {
+				owner[root] = several
+				continue
+			}
+			if owner[root] == several {
+				continue
+			}
+			at := y * w
+			touch(root, labels[at+int(r.x0)-1])
+			touch(root, labels[at+int(r.x1)])
+			for x := int(r.x0); x < int(r.x1); x++ {
+				touch(root, labels[at-w+x])
+				touch(root, labels[at+w+x])
+			}
 		}
 	}
-	for i, r := range runs.all {
-		if o := owner[runs.find(int32(i))]; o > 0 {
-			fill(labels[r.y*w+r.x0:r.y*w+r.x1], o)
+	for y := range height {
+		for i := runs.first[y]; i < runs.first[y+1]; i++ {
+			if o := owner[forest.find(i)]; o > 0 {
+				fill(labels[y*w+int(runs.all[i].x0):y*w+int(runs.all[i].x1)], o)
+			}
 		}
 	}
 }

@@ -2,94 +2,122 @@ package cuda
 
 import "math"
 
-// sinks writes to out, for every foreground pixel, the index of the pixel its flow ends in; -1 elsewhere.
-func (h *Host) sinks(f Field, u []vec, out []int32) {
+// sinks writes to out, for every foreground pixel, the index of the pixel its flow ends in.
+func (h *Host) sinks(f Field, fg *rowRuns, u []vec, out []int32) {
 	w := f.Width
 	hy, hx := float32(f.Height-1), float32(w-1)
 	h.rows(f.Height, func(y0, y1 int) {
 		for y := y0; y < y1; y++ {
-			for x, i := 0, y*w; x < w; x, i = x+1, i+1 {
-				if !(f.Logit[i] > 0) {
-					out[i] = -1
-					continue
+			fy := float32(y)
+			for _, r := range fg.row(y) {
+				for x := int(r.x0); x < int(r.x1); x++ {
+					i := y*w + x
+					sy := int(clamp(fy+u[i].y, hy) + 0.5)
+					sx := int(clamp(float32(x)+u[i].x, hx) + 0.5)
+					out[i] = int32(sy*w + sx)
 				}
-				sy := int(clamp(float32(y)+u[i].y, hy) + 0.5)
-				sx := int(clamp(float32(x)+u[i].x, hx) + 0.5)
-				out[i] = int32(sy*w + sx)
 			}
 		}
 	})
 }
 
 // sinkComponents numbers the 8-connected components of the sinks, dilated by one pixel, from 1 in raster
-// order; a pixel is a sink when at least minSink flows end in it. Zero elsewhere.
-func sinkComponents(w, h int, sinks []int32, minSink int) []int32 {
-	count := make([]uint8, len(sinks))
-	for _, s := range sinks {
-		if s >= 0 && count[s] < math.MaxUint8 {
-			count[s]++
-		}
-	}
-	least := uint8(min(max(minSink, 1), math.MaxUint8))
-	components := make([]int32, len(sinks))
-	for y := range h {
-		row := count[y*w:][:w]
-		for x, c := range row {
-			if c < least {
-				continue
-			}
-			for yy := max(y-1, 0); yy <= min(y+1, h-1); yy++ {
-				for xx := max(x-1, 0); xx <= min(x+1, w-1); xx++ {
-					components[yy*w+xx] = 1
-				}
-			}
-		}
-	}
-	runs := findRuns(components, w, h, func(v int32) bool { return v != 0 }, 1)
-	numbers, _ := runs.number()
-	for i, r := range runs.all {
-		fill(components[r.y*w+r.x0:r.y*w+r.x1], numbers[i])
-	}
-	return components
-}
-
-// gather replaces every sink index by the number of its component.
-func (h *Host) gather(labels, components []int32) {
-	const chunk = 1 << 14
-	h.rows((len(labels)+chunk-1)/chunk, func(c0, c1 int) {
-		part := labels[c0*chunk : min(c1*chunk, len(labels))]
-		for i, s := range part {
-			if s < 0 {
-				part[i] = 0
-			} else {
-				part[i] = components[s]
+// order, in out; a pixel is a sink when at least minSink flows end in it. Elsewhere out is left as it is: the bitmap
+// says where the dilated sinks are. count is zero and left so. It returns how many components there are.
+func (h *Host) sinkComponents(f Field, fg *rowRuns, sinks []int32, count []uint8, out []int32) (dilated *bitmap, n int32) {
+	least := uint8(min(max(h.Params.MinSink, 1), math.MaxUint8))
+	w := f.Width
+	peaks := newBitmap(w, f.Height)
+	each(f, fg, func(i int) {
+		s := sinks[i]
+		if c := count[s]; c < least {
+			c++
+			if count[s] = c; c == least {
+				peaks.set(int(s)%w, int(s)/w)
 			}
 		}
 	})
+	each(f, fg, func(i int) { count[sinks[i]] = 0 })
+	dilated = newBitmap(w, f.Height)
+	runs := h.gatherRuns(f.Height, func(dst []stretch, y int) []stretch {
+		row := dilated.row(y)
+		peaks.dilatedRow(row, y)
+		return appendRuns(dst, row)
+	})
+	forest := join(runs, f.Height, 1)
+	numbers, n := forest.number()
+	h.rows(f.Height, func(y0, y1 int) {
+		for y := y0; y < y1; y++ {
+			for i := runs.first[y]; i < runs.first[y+1]; i++ {
+				r := runs.all[i]
+				fill(out[y*w+int(r.x0):y*w+int(r.x1)], numbers[i])
+			}
+		}
+	})
+	return dilated, n
 }
 
-// dropSmall removes labels of fewer than minArea px, renumbers the rest without gaps in their order, and
-// returns how many are left.
-func dropSmall(labels []int32, minArea int) int {
-	top := int32(0)
-	for _, l := range labels {
-		top = max(top, l)
-	}
-	area := make([]int32, top+1)
-	for _, l := range labels {
-		area[l]++
-	}
-	number, n := make([]int32, top+1), int32(0)
-	for l := int32(1); l <= top; l++ {
-		if int(area[l]) >= max(minArea, 1) {
-			n++
-			number[l] = n
+// each calls fn for the index of every foreground pixel in raster order.
+func each(f Field, fg *rowRuns, fn func(i int)) {
+	for y := range f.Height {
+		for _, r := range fg.row(y) {
+			for i := y*f.Width + int(r.x0); i < y*f.Width+int(r.x1); i++ {
+				fn(i)
+			}
 		}
 	}
-	for i, l := range labels {
-		labels[i] = number[l]
+}
+
+// gather replaces every sink index by the number of its component, 0 where there is none; then it removes the labels of
+// fewer than MinArea px, numbers the rest without gaps in their order, and returns how many are left.
+func (h *Host) gather(f Field, fg *rowRuns, labels, components []int32, dilated *bitmap, n int32) int {
+	const band = 16
+	bands := (f.Height + band - 1) / band
+	w := f.Width
+	areas := make([][]int32, h.workers(bands))
+	h.sharedJobs(bands, func(worker, k int) {
+		if areas[worker] == nil {
+			areas[worker] = make([]int32, n+1)
+		}
+		area := areas[worker]
+		for y := k * band; y < min((k+1)*band, f.Height); y++ {
+			for _, r := range fg.row(y) {
+				row := labels[y*w+int(r.x0) : y*w+int(r.x1)]
+				for i, s := range row {
+					l := int32(0)
+					if dilated.get(int(s)%w, int(s)/w) {
+						l = components[s]
+					}
+					row[i] = l
+					area[l]++
+				}
+			}
+		}
+	})
+	number, kept := make([]int32, n+1), int32(0)
+	for l := int32(1); l <= n; l++ {
+		sum := int32(0)
+		for _, a := range areas {
+			if a != nil {
+				sum += a[l]
+			}
+		}
+		if int(sum) >= max(h.Params.MinArea, 1) {
+			kept++
+			number[l] = kept
+		}
 	}
-	return int(n)
+	h.rows(f.Height, func(y0, y1 int) {
+		for y := y0; y < y1; y++ {
+			for _, r := range fg.row(y) {
+				row := labels[y*w+int(r.x0) : y*w+int(r.x1)]
+				for i, l := range row {
+					row[i] = number[l]
+				}
+			}
+		}
+	})
+	return int(kept)
 }
 
 func fill(s []int32, v int32) {

@@ -1,88 +1,73 @@
 package cuda
 
-import (
-	"context"
-	"runtime"
-	"sync"
-	"sync/atomic"
-)
-
-// rows calls fn for bands of rows on all workers and waits.
-func (h *Host) rows(height int, fn func(y0, y1 int)) {
-	const band = 16
-	workers := h.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(workers, (height+band-1)/band) {
-		wg.Go(func() {
-			for {
-				y := int(next.Add(band)) - band
-				if y >= height {
-					return
-				}
-				fn(y, min(y+band, height))
-			}
-		})
-	}
-	wg.Wait()
-}
+import "context"
 
 // vec is a displacement in px.
 type vec struct{ y, x float32 }
 
-// displacement is the flow of one step: zero outside the foreground.
-func (h *Host) displacement(f Field) []vec {
-	u := make([]vec, len(f.Dy))
+// displacement writes the flow of one step to u, in the foreground. u is zero elsewhere.
+func (h *Host) displacement(f Field, fg *rowRuns, u []vec) {
 	k := 1 / h.Params.FlowScale
 	h.rows(f.Height, func(y0, y1 int) {
-		for i := y0 * f.Width; i < y1*f.Width; i++ {
-			if f.Logit[i] > 0 {
-				u[i] = vec{f.Dy[i] * k, f.Dx[i] * k}
+		for y := y0; y < y1; y++ {
+			for _, r := range fg.row(y) {
+				at, end := y*f.Width+int(r.x0), y*f.Width+int(r.x1)
+				dy, dx, out := f.Dy[at:end], f.Dx[at:end], u[at:end]
+				for i := range out {
+					out[i] = vec{dy[i] * k, dx[i] * k}
+				}
 			}
 		}
 	})
-	return u
 }
 
 // square composes u with itself Params.Squarings times: u(p) += u(p + u(p)), bilinear, positions clamped
-// to the frame, zero outside the foreground. The result is in u.
-func (h *Host) square(ctx context.Context, f Field, u []vec) error {
-	src, dst := u, make([]vec, len(u))
+// to the frame, zero outside the foreground. It returns the slice, u or v, that holds the result.
+func (h *Host) square(ctx context.Context, f Field, fg *rowRuns, u, v []vec) ([]vec, error) {
 	w, height := f.Width, f.Height
 	for range h.Params.Squarings {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		h.rows(height, func(y0, y1 int) {
 			for y := y0; y < y1; y++ {
-				for x, i := 0, y*w; x < w; x, i = x+1, i+1 {
-					if !(f.Logit[i] > 0) { // NaN is background
-						dst[i] = vec{}
-						continue
-					}
-					v := src[i]
-					s := sample(src, w, height, float32(y)+v.y, float32(x)+v.x)
-					dst[i] = vec{v.y + s.y, v.x + s.x}
+				for _, r := range fg.row(y) {
+					squareRun(v[y*w:][:w], u, w, height, y, int(r.x0), int(r.x1))
 				}
 			}
 		})
-		src, dst = dst, src
+		u, v = v, u
 	}
-	if &src[0] != &u[0] {
-		copy(u, src)
+	return u, nil
+}
+
+// squareRun composes the displacements of pixels x0..x1-1 of row y into dst, that row of the next pass.
+func squareRun(dst, u []vec, w, h, y, x0, x1 int) {
+	fy, hy, hx := float32(y), float32(h-1), float32(w-1)
+	row := u[y*w:][:w]
+	for x := x0; x < x1; x++ {
+		v := row[x]
+		py, px := fy+v.y, float32(x)+v.x
+		var s vec
+		if py >= 0 && py < hy && px >= 0 && px < hx { // almost always; false for NaN
+			iy, ix := int(int32(py)), int(int32(px))
+			s = between(u, iy*w+ix, w, py-float32(iy), px-float32(ix))
+		} else {
+			s = sample(u, w, h, py, px)
+		}
+		dst[x] = vec{v.y + s.y, v.x + s.x}
 	}
-	return nil
 }
 
 // sample is the bilinear value of u at (y, x), clamped to the frame.
 func sample(u []vec, w, h int, y, x float32) vec {
 	y, x = clamp(y, float32(h-1)), clamp(x, float32(w-1))
 	iy, ix := min(int(y), h-2), min(int(x), w-2)
-	p, q := y-float32(iy), x-float32(ix)
-	o := iy*w + ix
+	return between(u, iy*w+ix, w, y-float32(iy), x-float32(ix))
+}
+
+// between is the bilinear value of the four px from index o on, p of a px down and q to the right.
+func between(u []vec, o, w int, p, q float32) vec {
 	a, b := u[o:o+2:o+2], u[o+w:o+w+2:o+w+2]
 	w00, w01, w10, w11 := (1-p)*(1-q), (1-p)*q, p*(1-q), p*q
 	return vec{
