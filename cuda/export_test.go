@@ -1,0 +1,7 @@
+package cuda
+
+// For tests outside the package, which may import hostemu.
+var (
+	Reference = reference
+	Discs     = discs
+)

@@ -1,0 +1,1 @@
+../kernels/portable.h
