@@ -26,11 +26,11 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib demo windows wine test lint fuzz soak bench proto train clean
+.PHONY: help build lib demo windows wine test lint fuzz soak bench benchstat proto train clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: lib ## bin/aimsd, with ONNX Runtime in bin/lib
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aimsd .
@@ -79,6 +79,10 @@ soak: lib ## overload, kills, dead brokers, full disks: SOAK_MINUTES (1) of each
 bench: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 bench: lib ## Go benchmarks: BENCH=regexp COUNT=n (feed two runs to benchstat)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+benchstat: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
+benchstat: lib ## the hot loops at BASE (a commit) and here, compared: make benchstat BASE=HEAD~3
+	BENCH='$(filter-out .,$(BENCH))' COUNT='$(filter-out 1,$(COUNT))' GO='$(GO)' scripts/benchstat.sh $(BASE)
 
 proto: ## regenerate proto/ (needs protoc 3.21.12, Debian's protobuf-compiler)
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install $(PROTOC_GEN_GO)

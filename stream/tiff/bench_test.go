@@ -56,3 +56,43 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkEncodeLabels2K is EncodeLabels8K at a size that can be repeated often.
+func BenchmarkEncodeLabels2K(b *testing.B) {
+	const side = 2048
+	labels := discs(side, side)
+	b.SetBytes(2 * side * side)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := EncodeLabels(io.Discard, labels, side, side); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncodeGray2K(b *testing.B) {
+	const side = 2048
+	narrow, wide := make([]uint8, side*side), make([]uint16, side*side)
+	for i, v := range discs(side, side) {
+		narrow[i], wide[i] = uint8(v*31+int32(i%251)), uint16(v*31+int32(i%251))
+	}
+	for _, c := range []struct {
+		name   string
+		bytes  int64
+		encode func(io.Writer) error
+	}{
+		{"8", 1, func(w io.Writer) error { return EncodeGray8(w, narrow, side, side, GrayOptions{}) }},
+		{"16", 2, func(w io.Writer) error { return EncodeGray16(w, wide, side, side, GrayOptions{}) }},
+		{"16Deflate", 2, func(w io.Writer) error { return EncodeGray16(w, wide, side, side, GrayOptions{Deflate: true}) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(c.bytes * side * side)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.encode(io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
