@@ -15,14 +15,14 @@ func (r *region) grow(m Machine, bytes int64, what string) error {
 		return fmt.Errorf("device memory: %w", err)
 	}
 	if free += int64(r.bytes); bytes > free {
-		return fmt.Errorf("%s needs %.2f GB of device memory, %.2f GB are free", what, float64(bytes)/1e9, float64(free)/1e9)
+		return fmt.Errorf("%s needs %.1f MB of device memory, %.1f MB are free", what, float64(bytes)/1e6, float64(free)/1e6)
 	}
 	if err := r.release(m); err != nil {
 		return err
 	}
 	address, err := m.Alloc(bytes)
 	if err != nil {
-		return fmt.Errorf("%s needs %.2f GB of device memory: %w", what, float64(bytes)/1e9, err)
+		return fmt.Errorf("%s needs %.1f MB of device memory: %w", what, float64(bytes)/1e6, err)
 	}
 	*r = region{address, uint64(bytes)}
 	return nil

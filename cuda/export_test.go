@@ -2,6 +2,10 @@ package cuda
 
 // For tests outside the package, which may import hostemu.
 var (
-	Reference = reference
-	Discs     = discs
+	Reference    = reference
+	Discs        = discs
+	OpenDeviceOn = openDevice
 )
+
+// GPU is what a Device runs on.
+type GPU = gpu
