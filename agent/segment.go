@@ -70,7 +70,7 @@ func (a *Analyser) segmentArea(ctx context.Context, f *stream.Frame, area Area, 
 		return s, fmt.Errorf("segment %s: %w", f.Name, err)
 	}
 	s.labels, s.confidence = area.labels(f, seg.Labels, seg.Confidence)
-	s.timings.Normalise, s.timings.Infer = ms(seg.Timings.Normalise), ms(seg.Timings.Infer)
-	s.timings.Stitch, s.timings.Dynamics = ms(seg.Timings.Stitch), ms(seg.Timings.Dynamics)
+	s.timings.Normalise, s.timings.Infer = ms(time.Duration(seg.Timings.Normalise)), ms(time.Duration(seg.Timings.Infer))
+	s.timings.Stitch, s.timings.Dynamics = ms(time.Duration(seg.Timings.Stitch)), ms(time.Duration(seg.Timings.Dynamics))
 	return s, nil
 }

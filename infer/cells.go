@@ -49,29 +49,62 @@ func (c cell) owns(o cuda.Object, w, h int) bool {
 		(o.X1 < c.all.X1 || c.all.X1 == w) && (o.Y1 < c.all.Y1 || c.all.Y1 == h)
 }
 
-// inCells looks at a part of an image scale of 1 or a whole multiple.
+// inCells looks at a part of an image scale of 1 or a whole multiple. Every core has a cell of its own; what it finds
+// does not depend on which.
 func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale float64, part *region, t *Timings) (*level, error) {
-	k := int(scale)
-	l := &level{scale: scale, w: part.w, h: part.h}
-	one := *s
-	one.Tile, one.Shift = cellPx+NetworkStride, 0 // a cell is one tile
+	var wanted []cell
 	for _, c := range cells(part.w, part.h) {
-		if !part.wants(c.core) {
-			continue
+		if part.wants(c.core) {
+			wanted = append(wanted, c)
 		}
-		at := tiling.Rect{X0: c.all.X0 / k, Y0: c.all.Y0 / k, X1: (c.all.X1 + k - 1) / k, Y1: (c.all.Y1 + k - 1) / k}
-		seg, looks, err := one.look(ctx, m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k, t)
-		if err != nil {
-			return nil, err
+	}
+	found := make([]level, len(wanted))
+	networks := s.networks(len(wanted))
+	took := make([]Timings, len(networks))
+	err := share(ctx, len(networks), len(wanted), func(lane, i int) error {
+		one := *s
+		one.Network, one.Tile, one.Shift = networks[lane], cellPx+NetworkStride, 0 // a cell is one tile
+		if host, ok := s.Dynamics.(*cuda.Host); ok && len(networks) > 1 {
+			one.Dynamics = &cuda.Host{Params: host.Params, Workers: 1}
 		}
-		start := time.Now()
-		for i := range seg.Objects {
-			o := &seg.Objects[i]
-			o.X0, o.Y0, o.X1, o.Y1 = o.X0+c.all.X0, o.Y0+c.all.Y0, o.X1+c.all.X0, o.Y1+c.all.Y0
-		}
-		l.add(seg, looks, at, func(o cuda.Object) bool { return c.owns(o, part.w, part.h) && part.has((o.X0+o.X1)/2, (o.Y0+o.Y1)/2) })
-		t.Dynamics += time.Since(start)
+		return one.inCell(ctx, m, norm, int(scale), part, wanted[i], &found[i], &took[lane])
+	})
+	t.share(took)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	l := &level{scale: scale, w: part.w, h: part.h}
+	for i := range found {
+		l.append(&found[i])
 	}
 	l.index(m.Height)
+	t.Dynamics.lap(start)
 	return l, ctx.Err()
+}
+
+// inCell finds the objects of one cell.
+func (s *Segmenter) inCell(ctx context.Context, m Image, norm normaliser, k int, part *region, c cell, l *level, t *Timings) error {
+	at := tiling.Rect{X0: c.all.X0 / k, Y0: c.all.Y0 / k, X1: (c.all.X1 + k - 1) / k, Y1: (c.all.Y1 + k - 1) / k}
+	start := time.Now()
+	p := resample(m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k)
+	t.Normalise.lap(start)
+	field, err := s.predict(ctx, p, t)
+	if err != nil {
+		return err
+	}
+	defer planes.put(field.Dy)
+	start = time.Now()
+	seg, err := s.Dynamics.Labels(ctx, field)
+	if err != nil {
+		return err
+	}
+	looks := sketches(p, field, seg)
+	for i := range seg.Objects {
+		o := &seg.Objects[i]
+		o.X0, o.Y0, o.X1, o.Y1 = o.X0+c.all.X0, o.Y0+c.all.Y0, o.X1+c.all.X0, o.Y1+c.all.Y0
+	}
+	l.add(seg, looks, at, func(o cuda.Object) bool { return c.owns(o, part.w, part.h) && part.has((o.X0+o.X1)/2, (o.Y0+o.Y1)/2) })
+	t.Dynamics.lap(start)
+	return nil
 }

@@ -14,19 +14,23 @@ func (p *Pool) Choose(scores []Score, by ChoiceParams) ([]int32, []float64) {
 	chosen := p.worthiest(scores, by)
 	slices.SortStableFunc(chosen, func(a, b int32) int { return cmp.Compare(by.rank(scores[b]), by.rank(scores[a])) })
 	var kept []float64
+	painted := make([]bool, len(p.cands))
 	for _, i := range chosen {
 		c := &p.cands[i]
-		free := 0
-		c.rows(p.Width, func(from, to int) {
-			for _, l := range labels[from:to] {
-				if l == 0 {
-					free++
+		if slices.ContainsFunc(p.near[i], func(r relation) bool { return painted[r.other] }) {
+			free := 0
+			c.rows(p.Width, func(from, to int) {
+				for _, l := range labels[from:to] {
+					if l == 0 {
+						free++
+					}
 				}
+			})
+			if free == 0 || float64(free) < by.MinFree*c.area {
+				continue
 			}
-		})
-		if free == 0 || float64(free) < by.MinFree*c.area {
-			continue
 		}
+		painted[i] = true
 		kept = append(kept, scores[i].Object)
 		id := int32(len(kept))
 		c.rows(p.Width, func(from, to int) {

@@ -2,11 +2,13 @@ package infer
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/uni-aims/aimsd/cuda"
+	"github.com/uni-aims/aimsd/tiling"
 )
 
 // plain is the choice of these tests: scores count as they are.
@@ -82,7 +84,7 @@ func TestOutlinesFromCoarseScalesHaveNoStairs(t *testing.T) {
 			}
 		}
 		n := side * factor
-		fine := enlarge(coarse, side, side, n, n)
+		fine := enlarged(coarse, side, n)
 		inside, corners := 0, 0
 		for y := 1; y < n-1; y++ {
 			for x := 1; x < n-1; x++ {
@@ -99,7 +101,65 @@ func TestOutlinesFromCoarseScalesHaveNoStairs(t *testing.T) {
 		require.InEpsilon(t, math.Pi*r*r*float64(factor*factor), inside, 0.01)
 	}
 	labels := []int32{1, 2, 3, 4}
-	require.Equal(t, labels, enlarge(labels, 2, 2, 2, 2), "scale 1 is not touched")
+	require.Equal(t, labels, enlarged(labels, 2, 2), "scale 1 is not touched")
+}
+
+// enlarged is a square label image at another size, as the stretches make it.
+func enlarged(labels []int32, side, n int) []int32 {
+	number := make([]int32, 10)
+	for i := range number {
+		number[i] = int32(i)
+	}
+	out := make([]int32, n*n)
+	for _, s := range enlarge(labels, side, side, tiling.Rect{X1: n, Y1: n}, number) {
+		for x := s.x0; x < s.x1; x++ {
+			out[int(s.y)*n+int(x)] = s.label
+		}
+	}
+	return out
+}
+
+func TestEveryPixelTakesTheLabelWithTheMostWeight(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, c := range [][2]int{{40, 80}, {40, 160}, {40, 320}, {40, 20}, {41, 327}, {37, 75}} {
+		side, n := c[0], c[1]
+		labels := make([]int32, side*side)
+		for range 12 { // overlapping squares, some of one px
+			x, y, size, v := rng.IntN(side), rng.IntN(side), 1+rng.IntN(12), int32(rng.IntN(10))
+			for yy := y; yy < min(y+size, side); yy++ {
+				for xx := x; xx < min(x+size, side); xx++ {
+					labels[yy*side+xx] = v
+				}
+			}
+		}
+		want, at := make([]int32, n*n), phases(side, n)
+		for y := range n {
+			var near [3][]int32
+			for k, j := range at[y].near {
+				near[k] = labels[j*side:][:side]
+			}
+			for x := range n {
+				weights := map[int32]float64{}
+				for j, row := range near {
+					for k, xx := range at[x].near {
+						weights[row[xx]] += float64(at[y].sum[1<<j]) * float64(at[x].sum[1<<k])
+					}
+				}
+				for l, weight := range weights {
+					if weight > weights[want[y*n+x]] {
+						want[y*n+x] = l
+					}
+				}
+			}
+		}
+		differ := 0
+		for i, l := range enlarged(labels, side, n) {
+			if l != want[i] {
+				differ++ // where two have the same weight but for rounding
+			}
+		}
+		require.LessOrEqual(t, differ, n*n/1000, "%d to %d px", side, n)
+	}
 }
 
 func TestTheBetterOfTwoOverlappingObjectsWins(t *testing.T) {

@@ -1,41 +1,176 @@
 package infer
 
-import "math"
+import (
+	"math"
+	"slices"
+
+	"github.com/uni-aims/aimsd/tiling"
+)
 
 // outlineSigma smooths the outline of objects found at a coarse scale, in px of that scale. Without it they
 // would keep its stairs, which make perimeters 15 % too long at scale 1/2.
 const outlineSigma = 0.7
 
-// enlarge brings a label image of w x h px to width x height px. Each pixel takes the label with the most
-// weight among the 3 x 3 coarse pixels around it, weighted by a Gaussian of outlineSigma; background counts
-// as a label. A label image that has the size already is returned as it is.
-func enlarge(labels []int32, w, h, width, height int) []int32 {
-	if w == width && h == height {
-		return labels
+// enlarge brings a label image of w x h px to a rectangle of the frame and returns its stretches there in raster
+// order, label v under number[v], without those whose number is 0. Each pixel takes the label with the most weight
+// among the 3 x 3 coarse pixels around it, weighted by a Gaussian of outlineSigma; background counts as a label. A label
+// image that has the rectangle's size already is taken as it is.
+func enlarge(labels []int32, w, h int, at tiling.Rect, number []int32) []stretch {
+	width, height := at.X1-at.X0, at.Y1-at.Y0
+	e := &enlarger{labels: labels, w: w, number: number, at: at, plain: w == width && h == height}
+	if !e.plain {
+		e.cols, e.rows = phases(w, width), phases(h, height)
+		e.starts = make([]int32, w+1)
+		for c, x := 0, 0; c <= w; c++ {
+			for x < width && e.cols[x].near[1] < c {
+				x++
+			}
+			e.starts[c] = int32(x)
+		}
 	}
-	out := make([]int32, width*height)
-	cols, rows := phases(w, width), phases(h, height)
-	bands(height, func(y0, y1 int) {
-		for y := y0; y < y1; y++ {
-			r := &rows[y]
-			var near [3][]int32
-			for k, j := range r.near {
-				near[k] = labels[j*w:][:w]
-			}
-			dst := out[y*width:][:width]
-			for x := range dst {
-				c := &cols[x]
-				dst[x] = vote(&near, r, c)
-			}
+	const band = 64
+	parts := make([][]stretch, (height+band-1)/band)
+	bands(len(parts), func(from, to int) {
+		for k := from; k < to; k++ {
+			parts[k] = e.band(k*band, min((k+1)*band, height))
 		}
 	})
+	return slices.Concat(parts...)
+}
+
+// enlarger is a label image on its way to a finer grid.
+type enlarger struct {
+	labels     []int32
+	w          int // px of a coarse row
+	number     []int32
+	at         tiling.Rect
+	plain      bool // nothing changes
+	cols, rows []phase
+	starts     []int32 // the first full-size column whose middle is a coarse column
+}
+
+// band returns the stretches of full-size rows y0..y1-1.
+func (e *enlarger) band(y0, y1 int) []stretch {
+	var out []stretch
+	if e.plain {
+		for y := y0; y < y1; y++ {
+			out = e.as(out, y, e.labels[y*e.w:][:e.w])
+		}
+		return out
+	}
+	var spans []span
+	last := -1
+	for y := y0; y < y1; y++ {
+		r := &e.rows[y]
+		var near [3][]int32
+		for k, j := range r.near {
+			near[k] = e.labels[j*e.w:][:e.w]
+		}
+		if r.near[1] != last || r.near[0] == r.near[1] || r.near[2] == r.near[1] {
+			spans, last = agreement(spans[:0], &near), r.near[1]
+		}
+		out = e.row(out, y, &near, r, spans)
+	}
+	return out
+}
+
+// as appends a row of labels as it is.
+func (e *enlarger) as(out []stretch, y int, row []int32) []stretch {
+	for x := 0; x < len(row); {
+		v, x0 := row[x], x
+		for x < len(row) && row[x] == v {
+			x++
+		}
+		out = e.append(out, y, x0, x, v)
+	}
+	return out
+}
+
+// append adds a stretch, to the one before where they are one.
+func (e *enlarger) append(out []stretch, y, x0, x1 int, label int32) []stretch {
+	n := e.number[label]
+	if n == 0 || x0 == x1 {
+		return out
+	}
+	s := stretch{int32(y + e.at.Y0), int32(x0 + e.at.X0), int32(x1 + e.at.X0), n}
+	if k := len(out) - 1; k >= 0 && out[k].y == s.y && out[k].x1 == s.x0 && out[k].label == n {
+		out[k].x1 = s.x1
+		return out
+	}
+	return append(out, s)
+}
+
+// span is the coarse columns from the end of the one before to x1: all labels around them are one, or not.
+type span struct {
+	x1    int
+	label int32 // mixed: not one
+}
+
+const mixed = -1
+
+// agreement appends the spans of three coarse rows.
+func agreement(spans []span, near *[3][]int32) []span {
+	a, b, c := near[0], near[1], near[2]
+	one := func(x int) int32 { // the label of a column
+		if v := b[x]; a[x] == v && c[x] == v {
+			return v
+		}
+		return mixed
+	}
+	left, here := one(0), one(0)
+	for x := range b {
+		right := here
+		if x+1 < len(b) {
+			right = one(x + 1)
+		}
+		v := here
+		if left != here || right != here {
+			v = mixed
+		}
+		if k := len(spans) - 1; k >= 0 && spans[k].label == v {
+			spans[k].x1 = x + 1
+		} else {
+			spans = append(spans, span{x + 1, v})
+		}
+		left, here = here, right
+	}
+	return spans
+}
+
+// row appends the stretches of a full-size row.
+func (e *enlarger) row(out []stretch, y int, near *[3][]int32, r *phase, spans []span) []stretch {
+	var b ballot
+	if len(e.cols) < e.w { // smaller than it was: no coarse column is a stretch of full-size ones
+		for x := range e.cols {
+			b.collect(near, &e.cols[x].near)
+			out = e.append(out, y, x, x+1, b.vote(r, &e.cols[x]))
+		}
+		return out
+	}
+	from := 0
+	for _, s := range spans {
+		if s.label != mixed {
+			out = e.append(out, y, int(e.starts[from]), int(e.starts[s.x1]), s.label)
+			from = s.x1
+			continue
+		}
+		for ; from < s.x1; from++ {
+			x0, x1 := int(e.starts[from]), int(e.starts[from+1])
+			if x0 < x1 {
+				b.collect(near, &e.cols[x0].near)
+			}
+			for x := x0; x < x1; x++ {
+				out = e.append(out, y, x, x+1, b.vote(r, &e.cols[x]))
+			}
+		}
+	}
 	return out
 }
 
 // phase is where a full-size coordinate lies among coarse ones.
 type phase struct {
-	near   [3]int // coarse coordinates around it, clamped to the image
-	weight [3]float32
+	near [3]int     // coarse coordinates around it, clamped to the image
+	sum  [8]float32 // weights of those whose bits are set in the index
 }
 
 // phases returns the phase of each of size full-size coordinates over n coarse ones.
@@ -47,43 +182,51 @@ func phases(n, size int) []phase {
 		for k := range 3 {
 			d := float64(middle+k-1) - at
 			out[i].near[k] = min(max(middle+k-1, 0), n-1)
-			out[i].weight[k] = float32(math.Exp(-d * d / (2 * outlineSigma * outlineSigma)))
+			weight := float32(math.Exp(-d * d / (2 * outlineSigma * outlineSigma)))
+			for set := range out[i].sum {
+				if set>>k&1 != 0 {
+					out[i].sum[set] += weight
+				}
+			}
 		}
 	}
 	return out
 }
 
-// vote returns the label with the most weight. Most pixels lie inside an object or the background, where
-// all nine agree.
-func vote(near *[3][]int32, r, c *phase) int32 {
-	first := near[0][c.near[0]]
-	same := true
-	for _, row := range near {
-		same = same && row[c.near[0]] == first && row[c.near[1]] == first && row[c.near[2]] == first
-	}
-	if same {
-		return first
-	}
-	var labels [9]int32
-	var weights [9]float32
-	n := 0
+// ballot is the labels of 3 x 3 coarse pixels. It serves every full-size pixel with the same middle.
+type ballot struct {
+	n      int
+	labels [9]int32
+	rows   [9][3]uint8 // by label: which columns of a row have it, as bits
+}
+
+// collect takes the ballot of three rows at three columns.
+func (b *ballot) collect(near *[3][]int32, cols *[3]int) {
+	b.n = 0
 	for j, row := range near {
-		for k, x := range c.near {
+		for k, x := range cols {
 			l, i := row[x], 0
-			for i < n && labels[i] != l {
+			for i < b.n && b.labels[i] != l {
 				i++
 			}
-			if i == n {
-				labels[n], n = l, n+1
+			if i == b.n {
+				b.labels[i], b.rows[i] = l, [3]uint8{}
+				b.n++
 			}
-			weights[i] += r.weight[j] * c.weight[k]
+			b.rows[i][j] |= 1 << k
 		}
 	}
-	best := 0
-	for i := 1; i < n; i++ {
-		if weights[i] > weights[best] {
-			best = i
+}
+
+// vote returns the label with the most weight.
+func (b *ballot) vote(r, c *phase) int32 {
+	best, most := 0, float32(-1)
+	for i := range b.n {
+		rows := &b.rows[i]
+		weight := r.sum[1]*c.sum[rows[0]&7] + r.sum[2]*c.sum[rows[1]&7] + r.sum[4]*c.sum[rows[2]&7]
+		if weight > most {
+			best, most = i, weight
 		}
 	}
-	return labels[best]
+	return b.labels[best]
 }

@@ -149,6 +149,24 @@ func resample(m Image, norm normaliser, w, h int) *plane {
 	return &plane{w: m.Width, h: m.Height, src: m, norm: norm}
 }
 
+// coarser returns the image at w x h px, of which p is twice as large: each value the mean of four. It is what resample
+// gives, but for rounding, in a sixteenth of the time where p is much smaller than the image.
+func (p *plane) coarser(w, h int) *plane {
+	out := &plane{w: w, h: h, data: make([]float32, w*h)}
+	bands(h, func(y0, y1 int) {
+		upper, lower := make([]float32, p.w), make([]float32, p.w)
+		for y := y0; y < y1; y++ {
+			p.row(upper, 0, 2*y)
+			p.row(lower, 0, 2*y+1)
+			dst := out.data[y*w:][:w]
+			for x := range dst {
+				dst[x] = (upper[2*x] + upper[2*x+1] + (lower[2*x] + lower[2*x+1])) * 0.25
+			}
+		}
+	})
+	return out
+}
+
 // widen returns the image at w x h px, larger than it is, by bilinear interpolation between pixel centres.
 func widen(m Image, norm normaliser, w, h int) *plane {
 	out := &plane{w: w, h: h, data: make([]float32, w*h)}

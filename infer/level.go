@@ -42,19 +42,16 @@ func (l *level) add(seg *cuda.Segments, looks []sketch, at tiling.Rect, keep fun
 			number[i+1] = int32(len(l.finds))
 		}
 	}
-	width, height := at.X1-at.X0, at.Y1-at.Y0
-	labels := enlarge(seg.Labels, seg.Width, seg.Height, width, height)
-	for y := range height {
-		row := labels[y*width:][:width]
-		for x := 0; x < len(row); {
-			v, x0 := row[x], x
-			for x < len(row) && row[x] == v {
-				x++
-			}
-			if n := number[v]; n > 0 {
-				l.runs = append(l.runs, stretch{int32(y + at.Y0), int32(x0 + at.X0), int32(x + at.X0), n})
-			}
-		}
+	l.runs = append(l.runs, enlarge(seg.Labels, seg.Width, seg.Height, at, number)...)
+}
+
+// append adds what was found elsewhere at the same scale.
+func (l *level) append(o *level) {
+	before := int32(len(l.finds))
+	l.finds, l.sketches = append(l.finds, o.finds...), append(l.sketches, o.sketches...)
+	for _, r := range o.runs {
+		r.label += before
+		l.runs = append(l.runs, r)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/uni-aims/aimsd/cuda"
@@ -16,7 +18,8 @@ type Segmenter struct {
 	Dynamics cuda.Dynamics
 	Scales   []float64 // image scales, ascending
 	Efforts  []Effort  // by size of the frame, ascending
-	Tile     int       // px, side of a tile
+	Tile     int       // px, longest side of a tile
+	Granule  int       // px, sides of tiles are multiples of it; 0: NetworkStride. On a GPU every shape costs a search
 	Margin   int       // px at inner tile edges without weight
 	Fade     int       // px of cross-fade between tiles
 	Shift    int       // px the inner tile borders are moved; for tests of the seams
@@ -56,7 +59,7 @@ func NewSegmenter(n Network, scorer *Scorer) *Segmenter {
 	return &Segmenter{
 		Network: n, Dynamics: &cuda.Host{Params: cuda.DefaultParams()}, Scales: []float64{0.125, 0.25, 0.5, 1, 2},
 		Efforts: DefaultEfforts(),
-		Tile:    1024, Margin: 128, Fade: 64, Scorer: scorer,
+		Tile:    1600, Margin: 128, Fade: 64, Scorer: scorer,
 	}
 }
 
@@ -67,9 +70,6 @@ type Segmentation struct {
 	Confidence    []float64 // of label i+1, 0..1
 	Timings       Timings
 }
-
-// Timings are busy times per stage.
-type Timings struct{ Normalise, Infer, Stitch, Dynamics time.Duration }
 
 // Segment finds the objects of an image of at least NetworkStride px a side. A constant image has none.
 func (s *Segmenter) Segment(ctx context.Context, m Image) (*Segmentation, error) {
@@ -83,7 +83,7 @@ func (s *Segmenter) Segment(ctx context.Context, m Image) (*Segmentation, error)
 	for i, score := range out.Confidence {
 		out.Confidence[i] = s.Scorer.Confidence(score)
 	}
-	out.Timings.Dynamics += time.Since(start)
+	out.Timings.Dynamics.lap(start)
 	return out, ctx.Err()
 }
 
@@ -99,9 +99,12 @@ func (s *Segmenter) Candidates(ctx context.Context, m Image) (*Pool, Timings, er
 	start := time.Now()
 	lo, hi := m.Range()
 	norm := newNormaliser(lo, hi)
-	t.Normalise = time.Since(start)
+	t.Normalise.lap(start)
 	var levels []*level
 	effort := s.effort(m.Width * m.Height)
+	start = time.Now()
+	pyramid := s.pyramid(m, norm, effort)
+	t.Normalise.lap(start)
 	for _, scale := range s.Scales {
 		w, h := int(float64(m.Width)*scale+0.5), int(float64(m.Height)*scale+0.5)
 		if min(w, h) < NetworkStride {
@@ -109,8 +112,9 @@ func (s *Segmenter) Candidates(ctx context.Context, m Image) (*Pool, Timings, er
 		}
 		var l *level
 		var err error
-		if len(levels) == 0 || scale <= effort.WholeTo {
-			l, err = s.whole(ctx, m, norm, scale, w, h, &t)
+		if p := pyramid[scale]; p != nil {
+			l, err = s.whole(ctx, m, p, scale, &t)
+			delete(pyramid, scale)
 		} else {
 			part := levels[len(levels)-1].finer(w, h, effort)
 			if !part.any {
@@ -125,72 +129,103 @@ func (s *Segmenter) Candidates(ctx context.Context, m Image) (*Pool, Timings, er
 	}
 	start = time.Now()
 	pool := newPool(m.Width, m.Height, levels)
-	t.Dynamics += time.Since(start)
+	t.Dynamics.lap(start)
 	return pool, t, ctx.Err()
 }
 
+// pyramid returns the image at the scales that are looked at everywhere: the coarsest that fits, and those up to the
+// effort's. Each is made of the next finer one where that is exactly twice as large.
+func (s *Segmenter) pyramid(m Image, norm normaliser, effort Effort) map[float64]*plane {
+	out := map[float64]*plane{}
+	last := &plane{w: m.Width, h: m.Height, src: m, norm: norm}
+	for i, scale := range slices.Backward(s.Scales) {
+		w, h := int(float64(m.Width)*scale+0.5), int(float64(m.Height)*scale+0.5)
+		coarsest := i == 0 || min(int(float64(m.Width)*s.Scales[i-1]+0.5), int(float64(m.Height)*s.Scales[i-1]+0.5)) < NetworkStride
+		if min(w, h) < NetworkStride || scale > effort.WholeTo && !coarsest {
+			continue
+		}
+		p := last
+		switch {
+		case w*2 == last.w && h*2 == last.h:
+			p = last.coarser(w, h)
+		case w != last.w || h != last.h:
+			p = resample(m, norm, w, h)
+		}
+		out[scale], last = p, p
+	}
+	return out
+}
+
 // whole looks at all of an image scale: tiles, network, blend, and the dynamics once over all of it.
-func (s *Segmenter) whole(ctx context.Context, m Image, norm normaliser, scale float64, w, h int, t *Timings) (*level, error) {
-	seg, looks, err := s.look(ctx, m, norm, w, h, t)
+func (s *Segmenter) whole(ctx context.Context, m Image, p *plane, scale float64, t *Timings) (*level, error) {
+	field, err := s.predict(ctx, p, t)
 	if err != nil {
 		return nil, err
 	}
+	defer planes.put(field.Dy)
 	start := time.Now()
-	l := newLevel(scale, seg, looks, m.Width, m.Height)
-	t.Dynamics += time.Since(start)
+	seg, err := s.Dynamics.Labels(ctx, field)
+	if err != nil {
+		return nil, err
+	}
+	l := newLevel(scale, seg, sketches(p, field, seg), m.Width, m.Height)
+	t.Dynamics.lap(start)
 	return l, nil
 }
 
-// look finds the objects of an image resampled to w x h px, and what each looks like there.
-func (s *Segmenter) look(ctx context.Context, m Image, norm normaliser, w, h int, t *Timings) (*cuda.Segments, []sketch, error) {
-	start := time.Now()
-	p := resample(m, norm, w, h)
-	t.Normalise += time.Since(start)
-	field, err := s.predict(ctx, p, t)
-	if err != nil {
-		return nil, nil, err
-	}
-	start = time.Now()
-	seg, err := s.Dynamics.Labels(ctx, field)
-	if err != nil {
-		return nil, nil, err
-	}
-	looks := sketches(p, field, seg)
-	t.Dynamics += time.Since(start)
-	return seg, looks, nil
-}
-
-// predict runs the network over a plane tile by tile and blends the tiles.
+// predict runs the network over a plane tile by tile and blends the tiles. The field's planes lie in one slice,
+// that of its Dy, which goes back to planes.
 func (s *Segmenter) predict(ctx context.Context, p *plane, t *Timings) (cuda.Field, error) {
-	grid := tiling.Grid{
-		Width: p.w, Height: p.h, Tile: s.Tile, Margin: s.Margin, Fade: s.Fade, Stride: NetworkStride, Shift: s.Shift,
-	}
+	granule := max(s.Granule, NetworkStride)
+	grid := tiling.Grid{Width: p.w, Height: p.h, Tile: s.Tile, Margin: s.Margin, Fade: s.Fade, Stride: granule, Shift: s.Shift}
 	tiles, err := grid.Tiles()
 	if err != nil {
 		return cuda.Field{}, err
 	}
-	n := p.w * p.h
-	f := cuda.Field{
-		Width: p.w, Height: p.h,
-		Dy: make([]float32, n), Dx: make([]float32, n), Logit: make([]float32, n), Size: make([]float32, n),
-	}
+	f, all := newField(p.w, p.h)
 	blend := tiling.Blender{Width: p.w, Height: p.h, Planes: [][]float32{f.Dy, f.Dx, f.Logit, f.Size}}
+	if len(tiles) > 1 {
+		clear(all)
+	}
+	var blending sync.Mutex
 	area := tiles[0].W * tiles[0].H
-	in, out := make([]float32, area), make([]float32, Channels*area)
-	for _, tile := range tiles {
+	networks := s.networks(len(tiles))
+	took := make([]Timings, len(networks))
+	err = share(ctx, len(networks), len(tiles), func(lane, i int) error {
+		tile, t := tiles[i], &took[lane]
+		in, out := planes.get(area), all
+		defer planes.put(in)
+		whole := len(tiles) == 1 && area == p.w*p.h
+		if !whole {
+			out = planes.get(Channels * area)
+			defer planes.put(out)
+		}
 		start := time.Now()
 		p.tile(in, tile.X0, tile.Y0, tile.W, tile.H)
-		normalised := time.Now()
-		if err := s.Network.Predict(ctx, in, tile.W, tile.H, out); err != nil {
-			return cuda.Field{}, err
+		start = t.Normalise.lap(start)
+		if err := networks[lane].Predict(ctx, in, tile.W, tile.H, out); err != nil {
+			return err
 		}
-		inferred := time.Now()
-		if err := blend.Add(tile, out); err != nil {
-			return cuda.Field{}, err
+		start = t.Infer.lap(start)
+		if whole {
+			return nil
 		}
-		t.Normalise += normalised.Sub(start)
-		t.Infer += inferred.Sub(normalised)
-		t.Stitch += time.Since(inferred)
+		blending.Lock()
+		defer blending.Unlock()
+		defer func() { t.Stitch.lap(start) }()
+		return blend.Add(tile, out)
+	})
+	t.share(took)
+	if err != nil {
+		planes.put(all)
+		return cuda.Field{}, err
 	}
 	return f, nil
+}
+
+// newField returns a field of w x h px, of whatever was in its planes, and the slice of all of them.
+func newField(w, h int) (cuda.Field, []float32) {
+	n := w * h
+	all := planes.get(Channels * n)
+	return cuda.Field{Width: w, Height: h, Dy: all[:n], Dx: all[n : 2*n : 2*n], Logit: all[2*n : 3*n : 3*n], Size: all[3*n:]}, all
 }

@@ -19,30 +19,53 @@ type sketch struct {
 
 const logitClip = 6
 
+// sketchBands is how many parts of a plane are measured beside each other; on any number of cores as many, so that the
+// sums are the same.
+const sketchBands = 8
+
 // sketches measures the objects of a plane. It costs one pass over the pixels.
 func sketches(p *plane, f cuda.Field, seg *cuda.Segments) []sketch {
-	out := make([]sketch, len(seg.Objects)+1)
-	w, h := seg.Width, seg.Height
-	// four rows of grey values: two above the edge that is looked at and two below
-	rows := make([][]float32, h)
-	free := [][]float32{}
-	row := func(y int) []float32 {
-		y = min(max(y, 0), h-1)
-		if rows[y] == nil {
-			if n := len(free); n > 0 {
-				rows[y], free = free[n-1], free[:n-1]
-			} else {
-				rows[y] = make([]float32, w)
-			}
-			p.row(rows[y], 0, y)
+	parts := make([][]sketch, sketchBands)
+	bands(sketchBands, func(from, to int) {
+		for k := from; k < to; k++ {
+			parts[k] = make([]sketch, len(seg.Objects)+1)
+			sketchRows(parts[k], p, f, seg, seg.Height*k/sketchBands, seg.Height*(k+1)/sketchBands)
 		}
-		return rows[y]
+	})
+	out := make([]sketch, len(seg.Objects))
+	for i, o := range seg.Objects {
+		s := &out[i]
+		for _, part := range parts {
+			s.add(&part[i+1])
+		}
+		s.width, s.height = float64(o.X1-o.X0), float64(o.Y1-o.Y0)
 	}
-	for y := range h {
-		if old := y - 3; old >= 0 {
-			free, rows[old] = append(free, rows[old]), nil
+	return out
+}
+
+func (s *sketch) add(o *sketch) {
+	s.grey, s.grey2, s.size2 = s.grey+o.grey, s.grey2+o.grey2, s.size2+o.size2
+	s.edges, s.touch = s.edges+o.edges, s.touch+o.touch
+	s.step, s.step2, s.beyond = s.step+o.step, s.step2+o.step2, s.beyond+o.beyond
+}
+
+// sketchRows adds rows y0..y1-1 and their edges with the rows below.
+func sketchRows(out []sketch, p *plane, f cuda.Field, seg *cuda.Segments, y0, y1 int) {
+	w, h := seg.Width, seg.Height
+	// four rows of grey values: one above, two below
+	var rows [4][]float32
+	for k := range rows {
+		rows[k] = make([]float32, w)
+	}
+	load := func(y int) { p.row(rows[y&3], 0, y) }
+	for y := max(y0-1, 0); y < min(y0+2, h) && y0 < y1; y++ {
+		load(y)
+	}
+	for y := y0; y < y1; y++ {
+		if y+2 < h {
+			load(y + 2)
 		}
-		grey := row(y)
+		grey := rows[y&3]
 		labels := seg.Labels[y*w:][:w]
 		for x, l := range labels {
 			if l > 0 {
@@ -60,10 +83,10 @@ func sketches(p *plane, f cuda.Field, seg *cuda.Segments) []sketch {
 			}
 		}
 		if y+1 == h {
-			break
+			return
 		}
 		far, near := min(y+2, h-1), max(y-1, 0)
-		below, above := row(far), row(near)
+		below, above := rows[far&3], rows[near&3]
 		under := seg.Labels[(y+1)*w:][:w]
 		for x, l := range labels {
 			if m := under[x]; m != l {
@@ -73,10 +96,6 @@ func sketches(p *plane, f cuda.Field, seg *cuda.Segments) []sketch {
 			}
 		}
 	}
-	for i, o := range seg.Objects {
-		out[i+1].width, out[i+1].height = float64(o.X1-o.X0), float64(o.Y1-o.Y0)
-	}
-	return out[1:]
 }
 
 // edge adds a px edge of the outline, with the object (or 0) on its other side.

@@ -8,7 +8,7 @@ type Rect struct{ X0, Y0, X1, Y1 int }
 // Grid says how a frame is cut. All values are px.
 type Grid struct {
 	Width, Height int // of the frame
-	Tile          int // side of a tile, a multiple of Stride
+	Tile          int // longest side of a tile, a multiple of Stride
 	Margin        int // at each inner tile edge, without weight
 	Fade          int // cross-fade between two neighbours' margins
 	Stride        int // of the network: tiles start at its multiples
@@ -38,21 +38,30 @@ func (g Grid) Validate() error {
 		return fmt.Errorf("tiling: tile of %d px is not a multiple of the network's stride %d", g.Tile, g.Stride)
 	case g.Margin < 0 || g.Fade < 0 || g.Shift < 0:
 		return fmt.Errorf("tiling: negative margin, fade or shift")
-	case g.step() < 2*(g.Fade+g.Stride): // else the cross-fades of three neighbours could meet
+	case g.Tile < g.least():
 		return fmt.Errorf("tiling: tile of %d px is too small for margin %d and fade %d: use at least %d",
-			g.Tile, g.Margin, g.Fade, g.up(g.overlap()+2*(g.Fade+g.Stride)))
+			g.Tile, g.Margin, g.Fade, g.least())
 	}
 	return nil
 }
 
-func (g Grid) overlap() int { return 2*g.Margin + g.Fade }
+// overlap of two neighbouring tiles, a multiple of the stride.
+func (g Grid) overlap() int { return g.up(2*g.Margin + g.Fade) }
+
+// least is the smallest side of a tile with neighbours: shorter, and the cross-fades of three could meet.
+func (g Grid) least() int { return g.up(g.overlap() + 2*(g.Fade+g.Stride)) }
 
 // up rounds up to the stride, down rounds down.
 func (g Grid) up(v int) int   { return (v + g.Stride - 1) / g.Stride * g.Stride }
 func (g Grid) down(v int) int { return v / g.Stride * g.Stride }
 
-// step is the largest distance of two neighbouring tiles.
-func (g Grid) step() int { return g.Tile - g.up(g.overlap()) }
+// side is the shortest side that covers n px, a multiple of the stride, in no more tiles than the longest does:
+// long tiles have fewer margins, tiles that fit overlap no more than they must.
+func (g Grid) side(n int) int {
+	o := g.overlap()
+	count := (n - o + g.Tile - o - 1) / (g.Tile - o)
+	return max(g.up((n+(count-1)*o+count-1)/count), g.least())
+}
 
 // Tiles returns the tiles in row order. A frame that fits into one tile gives a single tile as large as the
 // frame, rounded up to the stride.
@@ -76,14 +85,15 @@ func (g Grid) spans(n int) []span {
 	if padded <= g.Tile {
 		return []span{{start: 0, length: padded, in0: 0, in1: 0, out0: n, out1: n}}
 	}
-	starts := g.starts(padded - g.Tile)
+	side := g.side(padded)
+	starts := g.starts(padded-side, side-g.overlap())
 	spans := make([]span, len(starts))
 	for i, s := range starts {
-		spans[i] = span{start: s, length: g.Tile, in0: 0, in1: 0, out0: n, out1: n}
+		spans[i] = span{start: s, length: side, in0: 0, in1: 0, out0: n, out1: n}
 		if i == 0 {
 			continue
 		}
-		mid := (s + starts[i-1] + g.Tile) / 2
+		mid := (s + starts[i-1] + side) / 2
 		spans[i-1].out0, spans[i-1].out1 = mid-g.Fade/2, mid-g.Fade/2+g.Fade
 		spans[i].in0, spans[i].in1 = spans[i-1].out0, spans[i-1].out1
 	}
@@ -92,16 +102,16 @@ func (g Grid) spans(n int) []span {
 
 // starts returns the tiles' origins from 0 to last, no further apart than a step and evenly spaced, so
 // that no two tiles overlap much more than the others. With a Shift, the second tile is drawn in by it.
-func (g Grid) starts(last int) []int {
+func (g Grid) starts(last, step int) []int {
 	starts := []int{0}
 	if g.Shift > 0 {
-		first := g.down(g.step() - g.Shift%g.step())
+		first := g.down(step - g.Shift%step)
 		if first > g.Fade && first+g.Fade < last {
 			starts = append(starts, first)
 		}
 	}
 	from := starts[len(starts)-1]
-	count := (last - from + g.step() - 1) / g.step()
+	count := (last - from + step - 1) / step
 	for i := 1; i <= count; i++ {
 		starts = append(starts, from+g.down((last-from)*i/count))
 	}

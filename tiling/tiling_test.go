@@ -28,9 +28,8 @@ func TestTilesOfOneShapeStartAtTheStrideAndStayInsideThePaddedFrame(t *testing.T
 			require.Zero(t, tl.Y0%g.Stride, "%+v", g)
 			require.LessOrEqual(t, tl.X0+tl.W, (g.Width+31)/32*32)
 			require.LessOrEqual(t, tl.Y0+tl.H, (g.Height+31)/32*32)
-			if g.Width > g.Tile {
-				require.Equal(t, g.Tile, tl.W)
-			}
+			require.LessOrEqual(t, max(tl.W, tl.H), g.Tile)
+			require.Equal(t, [2]int{tiles[0].W, tiles[0].H}, [2]int{tl.W, tl.H}, "all of one shape")
 			c := tl.Core()
 			// inner edges keep their margin
 			if tl.X0 > 0 {
@@ -40,6 +39,17 @@ func TestTilesOfOneShapeStartAtTheStrideAndStayInsideThePaddedFrame(t *testing.T
 				require.GreaterOrEqual(t, tl.X0+tl.W-c.X1, g.Margin-g.Stride/2)
 			}
 		}
+	}
+}
+
+func TestTilesAreNoMoreAndNoLongerThanTheyMust(t *testing.T) {
+	for _, c := range []struct{ size, tile, count, side int }{
+		{1024, 1600, 1, 1024}, {2048, 1600, 2, 1184}, {4096, 1600, 3, 1600}, {4096, 1024, 6, 960}, {1632, 1600, 2, 992}, {544, 512, 2, 512},
+	} {
+		tiles, err := Grid{Width: c.size, Height: 64, Tile: c.tile, Margin: 128, Fade: 64, Stride: 32}.Tiles()
+		require.NoError(t, err)
+		require.Len(t, tiles, c.count, "%+v", c)
+		require.Equal(t, c.side, tiles[0].W, "%+v", c)
 	}
 }
 

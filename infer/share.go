@@ -1,0 +1,63 @@
+package infer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// share gives jobs 0..n-1 to lanes, each a goroutine, in order. It ends with the first error of a job, or that of ctx.
+func share(ctx context.Context, lanes, n int, do func(lane, job int) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for lane := range lanes {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				job := int(next.Add(1)) - 1
+				if job >= n {
+					return
+				}
+				if err := do(lane, job); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// networks are what runs so many tiles: all cores on one after the other, or each core on its own.
+func (s *Segmenter) networks(tiles int) []Network {
+	if l, ok := s.Network.(Laned); ok && tiles > 1 {
+		if lanes := l.Lanes(); len(lanes) > 1 {
+			return lanes[:min(len(lanes), tiles)]
+		}
+	}
+	return []Network{s.Network}
+}
+
+// buffers lend slices of float32 that are as large as planes, so that a frame does not have the memory of the one before
+// it cleared and mapped anew. What is not used for some rounds of garbage collection is given back.
+type buffers struct{ free sync.Pool }
+
+// planes are the buffers of this process.
+var planes buffers //nolint:gochecknoglobals // memory is the process's
+
+// get returns n values, whatever they are.
+func (p *buffers) get(n int) []float32 {
+	if s, ok := p.free.Get().(*[]float32); ok {
+		if cap(*s) >= n {
+			return (*s)[:n]
+		}
+	}
+	return make([]float32, n)
+}
+
+// put takes a slice back. Nothing may use it any more.
+func (p *buffers) put(s []float32) {
+	s = s[:0:cap(s)]
+	p.free.Put(&s)
+}
