@@ -82,7 +82,7 @@ bench: lib ## Go benchmarks: BENCH=regexp COUNT=n (feed two runs to benchstat)
 
 benchstat: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 benchstat: lib ## the hot loops at BASE (a commit) and here, compared: make benchstat BASE=HEAD~3
-	BENCH='$(filter-out .,$(BENCH))' COUNT='$(filter-out 1,$(COUNT))' GO='$(GO)' scripts/benchstat.sh $(BASE)
+	@BENCH='$(filter-out .,$(BENCH))' COUNT='$(filter-out 1,$(COUNT))' GO='$(GO)' scripts/benchstat.sh $(BASE)
 
 proto: ## regenerate proto/ (needs protoc 3.21.12, Debian's protobuf-compiler)
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install $(PROTOC_GEN_GO)

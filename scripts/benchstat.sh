@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 here=$PWD
 git rev-parse --verify --quiet "$base^{commit}" >/dev/null || { echo "benchstat: $base is no commit" >&2; exit 2; }
 work=$(mktemp -d)
-trap 'git worktree remove --force "$work/tree" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'git -C "$here" worktree remove --force "$work/tree" 2>/dev/null || true; rm -rf "$work"' EXIT
 git worktree add --quiet --detach "$work/tree" "$base"
 
 # Each test binary is built once and runs where its package is, for the sake of testdata.
