@@ -53,19 +53,18 @@ func (m benchMatrix) frames() (n int) {
 	return n
 }
 
-// Run measures and prints each table when it is complete.
+// Run measures and prints.
 func (m benchMatrix) Run(ctx context.Context, b *bench, w io.Writer, each func(int)) error {
 	table := func(title string, cases []benchCase) error {
-		var results []benchResult
-		for _, c := range cases {
+		for i, c := range cases {
 			r, err := b.measure(ctx, c, "", each)
 			if err != nil {
 				return err
 			}
-			results = append(results, r)
-		}
-		if len(results) > 0 {
-			printMatrix(w, title, results)
+			if i == 0 {
+				printMatrixHead(w, title)
+			}
+			r.printMatrixRow(w)
 		}
 		return nil
 	}

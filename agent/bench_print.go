@@ -3,8 +3,6 @@ package agent
 import (
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 )
 
 // printHead tells what is measured.
@@ -37,23 +35,28 @@ func (r benchResult) peak() string {
 	return fmt.Sprintf("%.0f MiB", float64(*r.PeakRSSBytes)/(1<<20))
 }
 
-// printMatrix writes how the cost grows. What grows faster than the pixels, or than the objects, shows as rising
-// times per Mpx, or per object.
-func printMatrix(w io.Writer, title string, results []benchResult) {
-	fmt.Fprintf(w, "\n%s; p50\n\n", title)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	head := []string{"size", "frames", "objects (drawn)", "total ms", "ms/Mpx", "us/object", "but infer ms", "ms/Mpx", "us/object"}
-	stages := []string{"stitch", "dynamics", "measure", "write", "commit"}
-	fmt.Fprintf(t, "%s\t%s\tMiB\t\n", strings.Join(head, "\t"), strings.Join(stages, " ms\t")+" ms")
-	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%d\t%d (%d)\t", r.Size, r.Frames, r.Objects, r.ObjectsDrawn)
-		for _, ms := range []float64{r.TimingsMs[stageTotal].P50, r.ButNetwork.P50} {
-			fmt.Fprintf(t, "%.0f\t%.2f\t%.1f\t", ms, ms/r.mpx, 1e3*ms/float64(max(r.Objects, 1)))
-		}
-		for _, stage := range stages {
-			fmt.Fprintf(t, "%.1f\t", r.TimingsMs[stage].P50)
-		}
-		fmt.Fprintf(t, "%s\t\n", strings.TrimSuffix(r.peak(), " MiB"))
+// matrixStages are those that the matrix shows one by one.
+func matrixStages() []string { return []string{"stitch", "dynamics", "measure", "write", "commit"} }
+
+// printMatrixHead begins a table of how the cost grows. What grows faster than the pixels, or than the objects, shows
+// as rising times per Mpx, or per object.
+func printMatrixHead(w io.Writer, title string) {
+	fmt.Fprintf(w, "\n%s; ms, p50\n\n  %-11s %6s %16s %9s %8s %10s %10s %8s %10s", title,
+		"size", "frames", "objects (drawn)", "total", "per Mpx", "per object", "but infer", "per Mpx", "per object")
+	for _, stage := range matrixStages() {
+		fmt.Fprintf(w, " %9s", stage)
 	}
-	_ = t.Flush()
+	fmt.Fprintf(w, " %10s\n", "memory")
+}
+
+// printMatrixRow writes a row of the table.
+func (r benchResult) printMatrixRow(w io.Writer) {
+	fmt.Fprintf(w, "  %-11s %6d %16s", r.Size, r.Frames, fmt.Sprintf("%d (%d)", r.Objects, r.ObjectsDrawn))
+	for i, ms := range []float64{r.TimingsMs[stageTotal].P50, r.ButNetwork.P50} {
+		fmt.Fprintf(w, " %*.0f %8.1f %10.3f", 9+i, ms, ms/r.mpx, ms/float64(max(r.Objects, 1)))
+	}
+	for _, stage := range matrixStages() {
+		fmt.Fprintf(w, " %9.1f", r.TimingsMs[stage].P50)
+	}
+	fmt.Fprintf(w, " %10s\n", r.peak())
 }

@@ -71,8 +71,8 @@ func TestBenchPrintsOneObjectWithEveryStage(t *testing.T) {
 func TestBenchPrintsTablesForPeople(t *testing.T) {
 	benchFolder(t)
 	for want, args := range map[string][]string{
-		"everything but infer":        {"bench", "--size", "256x256", "--frames", "1", "--model", "light", "--objects", "20"},
-		"cost against objects; p50\n": {"bench", "--size", "256x256", "--frames", "1", "--model", "light", "--matrix"},
+		"everything but infer":            {"bench", "--size", "256x256", "--frames", "1", "--model", "light", "--objects", "20"},
+		"cost against objects; ms, p50\n": {"bench", "--size", "256x256", "--frames", "1", "--model", "light", "--matrix"},
 	} {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, exitOK, Main(args, &stdout, &stderr), stderr.String())
