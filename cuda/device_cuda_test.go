@@ -33,12 +33,14 @@ func TestChooseTakesTheGPUOrSaysWhyNot(t *testing.T) {
 	d, why, err := cuda.Choose(cuda.DefaultParams(), cuda.ProviderAuto, func(err error) { t.Error(err) })
 	require.NoError(t, err)
 	t.Log(why)
-	if _, none := cuda.OpenDevice(cuda.DefaultParams()); none != nil {
+	device, none := cuda.OpenDevice(cuda.DefaultParams())
+	if none != nil {
 		require.Equal(t, "cpu: "+none.Error(), why)
 		_, _, err = cuda.Choose(cuda.DefaultParams(), cuda.ProviderCUDA, nil)
 		require.EqualError(t, err, "cuda: "+none.Error())
 		return
 	}
+	require.NoError(t, device.Close())
 	require.Regexp(t, "^cuda: .+, driver for CUDA [0-9]+", why)
 	f, _ := cuda.Discs(150, 120, 30, 1, 1)
 	want, err := (&cuda.Host{Params: cuda.DefaultParams()}).Labels(t.Context(), f)
