@@ -26,7 +26,7 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib demo windows wine test lint fuzz soak bench benchstat proto train clean
+.PHONY: help build lib demo windows wine cuda cudatest gpu ptx test lint fuzz soak bench benchstat proto train clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,6 +44,29 @@ windows: ## bin/windows/aimsd.exe with its library; needs Debian's gcc-mingw-w64
 
 wine: build windows ## the Windows program under Wine: check, analyze, service; needs Debian's wine64 and wine
 	scripts/windows_test.sh bin/windows/aimsd.exe bin/aimsd
+
+# Build tag cuda needs cuda.h to compile, and nothing of CUDA to link or to start.
+cuda_flags = CGO_CFLAGS="-O2 -g -I$$(scripts/fetch-cuda-headers.sh)"
+
+cuda: lib ## bin/aimsd-cuda: the program with GPU kernels, for machines with a GPU or without (linux/amd64)
+	@scripts/fetch-cuda-headers.sh >/dev/null
+	$(cuda_flags) $(GO) build -tags cuda -trimpath -ldflags '$(LDFLAGS)' -o bin/aimsd-cuda .
+	@! readelf -d bin/aimsd-cuda | grep libcuda || { echo "bin/aimsd-cuda must not need libcuda to start" >&2; exit 1; }
+
+cudatest: ## the device path without a GPU: without a driver, and with an emulated one
+	@scripts/fetch-cuda-headers.sh >/dev/null
+	$(cuda_flags) $(GO) vet -tags cuda ./cuda/...
+	$(cuda_flags) $(GO) test -tags cuda -count 1 -run 'Device|Choose' ./cuda/...
+	@mkdir -p .cache/libcuda
+	$(CXX) -O2 -Wall -Wextra -shared -fPIC -o .cache/libcuda/libcuda.so.1 cuda/driver/testdata/libcuda.cpp
+	$(cuda_flags) LD_LIBRARY_PATH=$(CURDIR)/.cache/libcuda $(GO) test -tags cuda -v -count 1 -run 'Device|Choose' ./cuda/...
+
+gpu: ## this machine's GPU: the kernels' conformance, and a frame of 8192x8192 px timed
+	@scripts/fetch-cuda-headers.sh >/dev/null
+	$(cuda_flags) $(GO) test -tags cuda -v -count 1 -run 'Device|Choose' -bench Device8K -benchtime 10x ./cuda/
+
+ptx: ## regenerate cuda/kernels/ptx (needs clang 19.1.7, Debian's clang-19)
+	scripts/ptx.sh
 
 demo: build ## a simulated microscope, the daemon and a broker, end to end
 	bin/aimsd demo
