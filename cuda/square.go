@@ -41,11 +41,20 @@ func (h *Host) square(ctx context.Context, f Field, fg *rowRuns, u, v []vec) ([]
 	return u, nil
 }
 
+// exactFloat is the first whole number after which a float32 does not know all.
+const exactFloat = 1 << 24
+
 // squareRun composes the displacements of pixels x0..x1-1 of row y into dst, that row of the next pass.
 func squareRun(dst, u []vec, w, h, y, x0, x1 int) {
 	fy, hy, hx := float32(y), float32(h-1), float32(w-1)
 	row := u[y*w:][:w]
 	for x := x0; x < x1; x++ {
+		if wide && x1-x >= 8 && x1 < exactFloat {
+			x += square512(&dst[x], &row[x], &u[0], x1-x, w, fy, float32(x), hy, hx)
+			if x == x1 {
+				return
+			}
+		}
 		v := row[x]
 		py, px := fy+v.y, float32(x)+v.x
 		var s vec
