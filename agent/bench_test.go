@@ -87,7 +87,7 @@ func TestBenchIsInterruptedCleanly(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	require.NoError(t, b.Open(ctx))
-	_, err := b.measure(ctx, benchCase{Width: 256, Height: 256, Frames: 1000}, "", func(int) { interrupt() })
+	_, err := b.measure(ctx, benchCase{Width: 256, Height: 256, Frames: 3}, "", func(int) { interrupt() })
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, b.Close())
 }
