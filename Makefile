@@ -61,9 +61,9 @@ cudatest: ## the device path without a GPU: without a driver, and with an emulat
 	$(CXX) -O2 -Wall -Wextra -shared -fPIC -o .cache/libcuda/libcuda.so.1 cuda/driver/testdata/libcuda.cpp
 	$(cuda_flags) LD_LIBRARY_PATH=$(CURDIR)/.cache/libcuda $(GO) test -tags cuda -v -count 1 -run 'Device|Choose' ./cuda/...
 
-gpu: ## this machine's GPU: the kernels' conformance, and a frame of 8192x8192 px timed
+gpu: ## this machine's GPU: conformance of the kernels, and frames of 1024 and 8192 px timed
 	@scripts/fetch-cuda-headers.sh >/dev/null
-	$(cuda_flags) $(GO) test -tags cuda -v -count 1 -run 'Device|Choose' -bench Device8K -benchtime 10x ./cuda/
+	$(cuda_flags) $(GO) test -tags cuda -v -count 1 -run 'Device|Choose' -bench Device -benchtime 10x ./cuda/
 
 ptx: ## regenerate cuda/kernels/ptx (needs clang 19.1.7, Debian's clang-19)
 	scripts/ptx.sh

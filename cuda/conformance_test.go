@@ -195,3 +195,33 @@ func TestKernelsConform(t *testing.T) {
 		})
 	}
 }
+
+// FuzzKernels: noise of every kind in small frames, where labels meet borders, spans and chunks.
+func FuzzKernels(f *testing.F) {
+	f.Add(uint64(1), 20, 30, float32(0.5), uint8(3), uint8(12))
+	f.Add(uint64(2), 2, 2, float32(-3), uint8(1), uint8(1))
+	f.Add(uint64(3), 70, 33, float32(1), uint8(2), uint8(4))
+	f.Fuzz(func(t *testing.T, seed uint64, w, h int, mean float32, minSink, minArea uint8) {
+		if w < 2 || h < 2 || w > 80 || h > 80 {
+			t.Skip()
+		}
+		rng := rand.New(rand.NewPCG(seed, 11))
+		field := blank(w, h)
+		for i := range field.Logit {
+			field.Logit[i] = mean + float32(rng.NormFloat64())
+			field.Dy[i], field.Dx[i] = float32(rng.NormFloat64()*6), float32(rng.NormFloat64()*6)
+			field.Size[i] = float32(rng.NormFloat64())
+		}
+		if seed%3 == 0 {
+			field = spoil(field, seed)
+		}
+		p := cuda.Params{FlowScale: 5, Squarings: int(seed % 9), MinSink: int(minSink), MinArea: int(minArea)}
+		want, err := (&cuda.Host{Params: p, Workers: 2}).Labels(t.Context(), field)
+		require.NoError(t, err)
+		m := &hostemu.Machine{Threads: 1 + int(seed%4)}
+		defer m.Close()
+		got, err := (&cuda.Kernels{Params: p, Machine: m}).Labels(t.Context(), field)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+}

@@ -5,6 +5,7 @@ var (
 	Reference    = reference
 	Discs        = discs
 	OpenDeviceOn = openDevice
+	OpenGPU      = openGPU
 )
 
 // GPU is what a Device runs on.
