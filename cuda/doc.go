@@ -1,5 +1,6 @@
 // Package cuda is pixel dynamics: from a flow field to labels. It imports nothing of ours: slices and
-// values in, slices and values out. This is the Go twin of the kernels; it runs on all cores.
+// values in, slices and values out. Host is the Go twin of the kernels and runs on all cores; Device runs the
+// kernels on a GPU; both give equal bits, and Choose takes one.
 //
 //	field ─▶ displacement ─▶ squaring ×8 ─▶ sinks ─▶ sink components ─▶ labels ─▶ small out, holes filled ─▶ objects
 //
