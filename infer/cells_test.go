@@ -41,13 +41,13 @@ func TestARegionHoldsSmallObjectsWithRoomAround(t *testing.T) {
 	seg.Objects[0].LogSize = -2 // 8 px, as large as it is
 	seg.Objects[1].LogSize = 1  // 64 px, as large as it is
 	l := newLevel(0.5, seg, make([]sketch, 2), 2048, 2048)
-	r := l.finer(2048, 2048, Effort{LeastPx: 16})
+	r := l.finer(2048, 2048, 16, 0)
 	require.True(t, r.any)
 	require.True(t, r.has(1008, 1008))
 	require.True(t, r.has(1008-blockPx, 1008+blockPx), "a block of room")
 	require.False(t, r.has(260, 260), "the large one needs no finer look")
 	require.False(t, r.wants(tiling.Rect{X0: 0, Y0: 0, X1: 512, Y1: 512}))
-	require.False(t, l.finer(2048, 2048, Effort{LeastPx: 4}).any)
+	require.False(t, l.finer(2048, 2048, 4, 0).any)
 	l.finds[0].Probability = 0.3
-	require.False(t, l.finer(2048, 2048, Effort{LeastPx: 16, Share: 0.1}).any, "noise does not call where looking is dear")
+	require.False(t, l.finer(2048, 2048, 16, 0.1).any, "noise does not call where looking is dear")
 }

@@ -26,9 +26,9 @@ const (
 )
 
 // finer returns the part of an image scale of w x h px that the next coarser level calls for: the blocks
-// round its objects that are, or are said to belong to something, smaller than the effort's LeastPx there. The
-// share they must have of all objects' area keeps a large object's fragments from calling.
-func (l *level) finer(w, h int, e Effort) *region {
+// round its objects that are, or are said to belong to something, smaller than least px there. The share they must
+// have of all objects' area keeps a large object's fragments from calling.
+func (l *level) finer(w, h int, least, share float64) *region {
 	r := &region{w: w, h: h, cols: (w + blockPx - 1) / blockPx}
 	rows := (h + blockPx - 1) / blockPx
 	r.want = make([]bool, r.cols*rows)
@@ -45,7 +45,7 @@ func (l *level) finer(w, h int, e Effort) *region {
 	}
 	calls := func(o *cuda.Object) bool {
 		d := min(2*math.Sqrt(float64(o.Area)/math.Pi), 32*math.Exp2(o.LogSize))
-		return d < e.LeastPx && (e.Share == 0 || o.Probability > callProbability && o.FlowError < callFlowError)
+		return d < least && (share == 0 || o.Probability > callProbability && o.FlowError < callFlowError)
 	}
 	for i := range l.finds {
 		o := &l.finds[i]
@@ -61,7 +61,7 @@ func (l *level) finer(w, h int, e Effort) *region {
 			continue
 		}
 		blocks(o, func(i int) {
-			if small[i] > e.Share*all[i] {
+			if small[i] > share*all[i] {
 				r.want[i], r.any = true, true
 			}
 		})

@@ -28,19 +28,27 @@ type Segmenter struct {
 
 // Effort says which image scales a frame is looked at in. Small frames can afford every scale everywhere.
 type Effort struct {
-	MaxPx   int     // of the frame
-	WholeTo float64 // scales up to it are looked at everywhere;
-	LeastPx float64 // a finer one only where the one before has objects smaller than so many of its px,
-	Share   float64 // and these make up more than so much of all objects' area around
+	MaxPx     int     // of the frame
+	WholeTo   float64 // scales up to it are looked at everywhere;
+	LeastPx   float64 // a finer one only where the one before has objects smaller than so many of its px,
+	MagnifyPx float64 // or than so many where the finer one is a magnification of the frame,
+	Share     float64 // and these make up more than so much of all objects' area around
+}
+
+// least is the size of objects that call for a scale.
+func (e Effort) least(scale float64) float64 {
+	if scale > 1 {
+		return e.MagnifyPx
+	}
+	return e.LeastPx
 }
 
 // DefaultEfforts returns what the shipped network was measured with.
 func DefaultEfforts() []Effort {
 	return []Effort{
-		{MaxPx: 1 << 19, WholeTo: 1, LeastPx: 16},
-		{MaxPx: 1 << 21, WholeTo: 1, LeastPx: 16, Share: 0.1},
-		{MaxPx: 1 << 23, WholeTo: 0.5, LeastPx: 24, Share: 0.1},
-		{MaxPx: math.MaxInt, WholeTo: 0.5, LeastPx: 16, Share: 0.1},
+		{MaxPx: 1 << 19, WholeTo: 1, MagnifyPx: 16},
+		{MaxPx: 1 << 21, WholeTo: 1, MagnifyPx: 16, Share: 0.1},
+		{MaxPx: math.MaxInt, WholeTo: 0.5, LeastPx: 32, MagnifyPx: 16, Share: 0.1},
 	}
 }
 
@@ -116,7 +124,7 @@ func (s *Segmenter) Candidates(ctx context.Context, m Image) (*Pool, Timings, er
 			l, err = s.whole(ctx, m, p, scale, &t)
 			delete(pyramid, scale)
 		} else {
-			part := levels[len(levels)-1].finer(w, h, effort)
+			part := levels[len(levels)-1].finer(w, h, effort.least(scale), effort.Share)
 			if !part.any {
 				break
 			}

@@ -23,7 +23,7 @@ const (
 	DefaultName    = "default"
 	Light          = "light"
 	Large          = "large"
-	DefaultNetwork = Large
+	DefaultNetwork = Light
 )
 
 // Names returns the embedded networks.
@@ -32,9 +32,9 @@ func Names() []string { return []string{Light, Large} }
 // version of an embedded network, counted up with every change of its files.
 func version(network string) string {
 	if network == Large {
-		return "3"
+		return "4"
 	}
-	return "1"
+	return "2"
 }
 
 // Precisions of the network's arithmetic.
