@@ -91,7 +91,7 @@ func TestDiscsOnAPlainBackgroundAreFoundWhereverTheTilesLie(t *testing.T) {
 			m.Gray8[i] += 110
 		}
 	}
-	seg.Tile, seg.Margin, seg.Fade = 512, 96, 32
+	seg.Tile = 576 // two by two tiles
 	whole, err := seg.Segment(t.Context(), m)
 	require.NoError(t, err)
 	require.Len(t, whole.Confidence, int(n))
