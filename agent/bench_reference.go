@@ -37,7 +37,7 @@ func referenceGFLOPS(ctx context.Context, dir string, threads int) (float64, err
 	if err != nil {
 		return 0, fmt.Errorf("reference: %w", err)
 	}
-	defer session.Close() //nolint:errcheck // frees memory only
+	defer session.Close()
 	matrix, out := make([]float32, referenceSide*referenceSide), make([]float32, infer.Channels*referenceSide*referenceSide)
 	for i := range matrix {
 		matrix[i] = float32(i%13-6) / 64

@@ -20,7 +20,8 @@ func (p *Particles) crowd(rows int) error {
 	}
 	mpx := float64(p.Width) * float64(rows) / (1 << 20)
 	room := func(median float64) float64 { // particles that find it
-		return mpx * roomyPerMpx * math.Pow((medianPx+clusterGapPx)/(median+clusterGapPx), 2)
+		times := (medianPx + clusterGapPx) / (median + clusterGapPx)
+		return mpx * roomyPerMpx * times * times
 	}
 	if most := int(room(leastCrowd)); p.Count < 0 || p.Count > most {
 		return fmt.Errorf("%d particles on %dx%d px: out of range; give 1 to %d, or 0 for as many as usual", p.Count, p.Width, p.Height, most)
