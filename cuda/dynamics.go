@@ -9,6 +9,7 @@ import (
 // Field is a network's prediction for a whole frame, row-major planes of Width*Height.
 type Field struct {
 	Width, Height int
+	Top           int       // row of the frame that row 0 is; where it is a strip, positions are rounded as in the frame
 	Dy, Dx        []float32 // flow toward the object's centre, unit length times FlowScale
 	Logit         []float32 // foreground where > 0
 	Size          []float32 // log2(object diameter / 32 px)

@@ -5,16 +5,17 @@ import "math"
 // sinks writes to out, for every foreground pixel, the index of the pixel its flow ends in.
 func (h *Host) sinks(f Field, fg *rowRuns, u []vec, out []int32) {
 	w := f.Width
-	hy, hx := float32(f.Height-1), float32(w-1)
+	top := float32(f.Top)
+	hy, hx := float32(f.Top+f.Height-1), float32(w-1)
 	h.rows(f.Height, func(y0, y1 int) {
 		for y := y0; y < y1; y++ {
-			fy := float32(y)
+			fy := float32(y + f.Top)
 			for _, r := range fg.row(y) {
 				for x := int(r.x0); x < int(r.x1); x++ {
 					i := y*w + x
-					sy := int(clamp(fy+u[i].y, hy) + 0.5)
-					sx := int(clamp(float32(x)+u[i].x, hx) + 0.5)
-					out[i] = int32(sy*w + sx)
+					sy := int(clamp(fy+u[i].y, top, hy) + 0.5)
+					sx := int(clamp(float32(x)+u[i].x, 0, hx) + 0.5)
+					out[i] = int32((sy-f.Top)*w + sx)
 				}
 			}
 		}

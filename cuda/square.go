@@ -32,7 +32,7 @@ func (h *Host) square(ctx context.Context, f Field, fg *rowRuns, u, v []vec) ([]
 		h.rows(height, func(y0, y1 int) {
 			for y := y0; y < y1; y++ {
 				for _, r := range fg.row(y) {
-					squareRun(v[y*w:][:w], u, w, height, y, int(r.x0), int(r.x1))
+					squareRun(v[y*w:][:w], u, w, height, f.Top, y, int(r.x0), int(r.x1))
 				}
 			}
 		})
@@ -44,13 +44,14 @@ func (h *Host) square(ctx context.Context, f Field, fg *rowRuns, u, v []vec) ([]
 // exactFloat is the first whole number after which a float32 does not know all.
 const exactFloat = 1 << 24
 
-// squareRun composes the displacements of pixels x0..x1-1 of row y into dst, that row of the next pass.
-func squareRun(dst, u []vec, w, h, y, x0, x1 int) {
-	fy, hy, hx := float32(y), float32(h-1), float32(w-1)
+// squareRun composes the displacements of pixels x0..x1-1 of row y into dst, that row of the next pass. Row 0 is the
+// frame's row top.
+func squareRun(dst, u []vec, w, h, top, y, x0, x1 int) {
+	fy, y0, hy, hx := float32(y+top), float32(top), float32(top+h-1), float32(w-1)
 	row := u[y*w:][:w]
 	for x := x0; x < x1; x++ {
 		if wide && x1-x >= 8 && x1 < exactFloat {
-			x += square512(&dst[x], &row[x], &u[0], x1-x, w, fy, float32(x), hy, hx)
+			x += square512(&dst[x], &row[x], &u[0], x1-x, w, top*w, fy, float32(x), y0, hy, hx)
 			if x == x1 {
 				return
 			}
@@ -58,21 +59,21 @@ func squareRun(dst, u []vec, w, h, y, x0, x1 int) {
 		v := row[x]
 		py, px := fy+v.y, float32(x)+v.x
 		var s vec
-		if py >= 0 && py < hy && px >= 0 && px < hx { // almost always; false for NaN
+		if py >= y0 && py < hy && px >= 0 && px < hx { // almost always; false for NaN
 			iy, ix := int(int32(py)), int(int32(px))
-			s = between(u, iy*w+ix, w, py-float32(iy), px-float32(ix))
+			s = between(u, (iy-top)*w+ix, w, py-float32(iy), px-float32(ix))
 		} else {
-			s = sample(u, w, h, py, px)
+			s = sample(u, w, h, top, py, px)
 		}
 		dst[x] = vec{v.y + s.y, v.x + s.x}
 	}
 }
 
-// sample is the bilinear value of u at (y, x), clamped to the frame.
-func sample(u []vec, w, h int, y, x float32) vec {
-	y, x = clamp(y, float32(h-1)), clamp(x, float32(w-1))
-	iy, ix := min(int(y), h-2), min(int(x), w-2)
-	return between(u, iy*w+ix, w, y-float32(iy), x-float32(ix))
+// sample is the bilinear value of u at (y, x), clamped to rows top..top+h-1.
+func sample(u []vec, w, h, top int, y, x float32) vec {
+	y, x = clamp(y, float32(top), float32(top+h-1)), clamp(x, 0, float32(w-1))
+	iy, ix := min(int(y), top+h-2), min(int(x), w-2)
+	return between(u, (iy-top)*w+ix, w, y-float32(iy), x-float32(ix))
 }
 
 // between is the bilinear value of the four px from index o on, p of a px down and q to the right.
@@ -85,13 +86,13 @@ func between(u []vec, o, w int, p, q float32) vec {
 	}
 }
 
-// clamp limits v to 0..hi; NaN becomes 0, so that a broken field cannot index outside the frame.
-func clamp(v, hi float32) float32 {
+// clamp limits v to lo..hi; NaN becomes lo, so that a broken field cannot index outside the frame.
+func clamp(v, lo, hi float32) float32 {
 	if v >= hi {
 		return hi
 	}
-	if v > 0 {
+	if v > lo {
 		return v
 	}
-	return 0
+	return lo
 }

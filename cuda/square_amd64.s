@@ -18,10 +18,10 @@ DATA lanes<>+56(SB)/4, $0x00000000
 DATA lanes<>+60(SB)/4, $0x40e00000
 GLOBL lanes<>(SB), RODATA|NOPTR, $64
 
-// func square512(dst, row, u *vec, n, w int, y, x, hy, hx float32) int
+// func square512(dst, row, u *vec, n, w, skip int, y, x, lo, hy, hx float32) int
 //
 // Eight px a turn, (y, x) of each side by side in a register. Sums and products are rounded one by one, as in Go.
-TEXT ·square512(SB), NOSPLIT, $0-64
+TEXT ·square512(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
 	MOVQ row+8(FP), SI
 	MOVQ u+16(FP), R8
@@ -29,19 +29,24 @@ TEXT ·square512(SB), NOSPLIT, $0-64
 	MOVQ w+32(FP), R9
 
 	// Z0: positions of the eight px, Z1: step to the next eight, Z2: first position outside
-	VMOVSS       y+40(FP), X3
-	VMOVSS       x+44(FP), X4
+	VMOVSS       y+48(FP), X3
+	VMOVSS       x+52(FP), X4
 	VUNPCKLPS    X4, X3, X3
 	VBROADCASTSD X3, Z3
 	VADDPS       lanes<>(SB), Z3, Z0
 	MOVL         $0x41000000, AX
 	SHLQ         $32, AX
 	VPBROADCASTQ AX, Z1
-	VMOVSS       hy+48(FP), X3
-	VMOVSS       hx+52(FP), X4
+	VMOVSS       hy+60(FP), X3
+	VMOVSS       hx+64(FP), X4
 	VUNPCKLPS    X4, X3, X3
 	VBROADCASTSD X3, Z2
-	VPXORQ       Z5, Z5, Z5        // 0
+	VMOVSS       lo+56(FP), X3
+	VXORPS       X4, X4, X4
+	VUNPCKLPS    X4, X3, X3
+	VBROADCASTSD X3, Z5            // first position inside
+	MOVQ         skip+40(FP), AX
+	VPBROADCASTQ AX, Z15
 	MOVL         $0x3f800000, AX
 	VPBROADCASTD AX, Z6            // 1
 	VPBROADCASTQ R9, Z7            // w
@@ -54,7 +59,7 @@ turn:
 
 	VMOVUPS (SI), Z8               // v
 	VADDPS  Z0, Z8, Z9             // where it leads
-	VCMPPS  $0x1d, Z5, Z9, K1      // >= 0, false for NaN
+	VCMPPS  $0x1d, Z5, Z9, K1      // >= lo, 0; false for NaN
 	VCMPPS  $0x11, Z2, Z9, K2      // < h-1, w-1
 	KANDW   K1, K2, K1
 	KORTESTW K1, K1
@@ -66,6 +71,7 @@ turn:
 	VPMULUDQ   Z7, Z10, Z12        // iy*w
 	VPSRLQ     $32, Z10, Z13       // ix
 	VPADDQ     Z13, Z12, Z12
+	VPSUBQ     Z15, Z12, Z12       // px from u on
 
 	KXNORB     K3, K3, K3
 	KXNORB     K4, K4, K4
@@ -107,5 +113,5 @@ turn:
 
 done:
 	VZEROUPPER
-	MOVQ BX, ret+56(FP)
+	MOVQ BX, ret+72(FP)
 	RET
