@@ -52,8 +52,11 @@ func squareRun(dst, u []vec, w, h, top, y, x0, x1 int) {
 	for x := x0; x < x1; x++ {
 		if wide && x1-x >= 8 && x1 < exactFloat {
 			x += square512(&dst[x], &row[x], &u[0], x1-x, w, top*w, fy, float32(x), y0, hy, hx)
-			if x == x1 {
-				return
+			if rest := x1 - x; rest < 8 && x1-x0 >= 8 { // the last eight once more, to the same values
+				last := x1 - 8
+				if rest == 0 || square512(&dst[last], &row[last], &u[0], 8, w, top*w, fy, float32(last), y0, hy, hx) == 8 {
+					return
+				}
 			}
 		}
 		v := row[x]
