@@ -12,20 +12,23 @@ import (
 // lie on a fixed grid. An object belongs to the cell in whose core its middle lies; what reaches from there
 // to the cell's edge is too large for this scale and is left to the coarser ones.
 const (
-	cellPx   = 1024 // side, px of the scale
-	cellEdge = 64   // px on each side outside the core
+	cellPx      = 1024 // longest side, px of the scale
+	magnifiedPx = 512  // the same where the scale magnifies a large frame: there what calls for it is far between
+	cellEdge    = 64   // px on each side outside the core
 )
 
 // cell is a rectangle of an image scale and the part of it where objects' middles count.
 type cell struct{ all, core tiling.Rect }
 
-// cells covers w x h px.
-func cells(w, h int) []cell {
+// cells covers w x h px with as few cells of up to side px, and a stride more, as do.
+func cells(w, h, side int) []cell {
 	axis := func(n int) (spans [][4]int) { // all0, all1, core0, core1
-		const step = cellPx - 2*cellEdge
-		if n <= cellPx {
+		if n <= side {
 			return [][4]int{{0, n, 0, n}}
 		}
+		most := side - 2*cellEdge
+		count := (n - 2*cellEdge + most - 1) / most
+		step := ((n+count-1)/count + NetworkStride - 1) / NetworkStride * NetworkStride
 		for core := 0; core < n; core += step {
 			end := min(core+step, n)
 			spans = append(spans, [4]int{max(core-cellEdge, 0), min(end+cellEdge, n), core, end})
@@ -52,8 +55,12 @@ func (c cell) owns(o cuda.Object, w, h int) bool {
 // inCells looks at a part of an image scale of 1 or a whole multiple. Every core has a cell of its own; what it finds
 // does not depend on which.
 func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale float64, part *region, t *Timings) (*level, error) {
+	side := cellPx
+	if scale > 1 && part.w*part.h > 1<<23 {
+		side = magnifiedPx
+	}
 	var wanted []cell
-	for _, c := range cells(part.w, part.h) {
+	for _, c := range cells(part.w, part.h, side) {
 		if part.wants(c.core) {
 			wanted = append(wanted, c)
 		}
@@ -63,7 +70,7 @@ func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale
 	took := make([]Timings, len(networks))
 	err := share(ctx, len(networks), len(wanted), func(lane, i int) error {
 		one := *s
-		one.Network, one.Tile, one.Shift = networks[lane], cellPx+NetworkStride, 0 // a cell is one tile
+		one.Network, one.Tile, one.Shift = networks[lane], cellPx+2*NetworkStride, 0 // a cell is one tile
 		if host, ok := s.Dynamics.(*cuda.Host); ok && len(networks) > 1 {
 			one.Dynamics = &cuda.Host{Params: host.Params, Workers: 1}
 		}
@@ -89,7 +96,7 @@ func (s *Segmenter) inCell(ctx context.Context, m Image, norm normaliser, k int,
 	start := time.Now()
 	p := resample(m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k)
 	t.Normalise.lap(start)
-	field, err := s.predict(ctx, p, t)
+	field, err := s.predict(ctx, p, 0, p.h, t)
 	if err != nil {
 		return err
 	}
@@ -104,7 +111,7 @@ func (s *Segmenter) inCell(ctx context.Context, m Image, norm normaliser, k int,
 		o := &seg.Objects[i]
 		o.X0, o.Y0, o.X1, o.Y1 = o.X0+c.all.X0, o.Y0+c.all.Y0, o.X1+c.all.X0, o.Y1+c.all.Y0
 	}
-	l.add(seg, looks, at, func(o cuda.Object) bool { return c.owns(o, part.w, part.h) && part.has((o.X0+o.X1)/2, (o.Y0+o.Y1)/2) })
+	l.add(seg, looks, seg.Height, 0, at, func(o cuda.Object) bool { return c.owns(o, part.w, part.h) && part.has((o.X0+o.X1)/2, (o.Y0+o.Y1)/2) })
 	t.Dynamics.lap(start)
 	return nil
 }

@@ -111,7 +111,7 @@ func enlarged(labels []int32, side, n int) []int32 {
 		number[i] = int32(i)
 	}
 	out := make([]int32, n*n)
-	for _, s := range enlarge(labels, side, side, tiling.Rect{X1: n, Y1: n}, number) {
+	for _, s := range enlarge(labels, side, side, 0, tiling.Rect{X1: n, Y1: n}, number) {
 		for x := s.x0; x < s.x1; x++ {
 			out[int(s.y)*n+int(x)] = s.label
 		}

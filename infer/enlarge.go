@@ -11,37 +11,47 @@ import (
 // would keep its stairs, which make perimeters 15 % too long at scale 1/2.
 const outlineSigma = 0.7
 
-// enlarge brings a label image of w x h px to a rectangle of the frame and returns its stretches there in raster
-// order, label v under number[v], without those whose number is 0. Each pixel takes the label with the most weight
-// among the 3 x 3 coarse pixels around it, weighted by a Gaussian of outlineSigma; background counts as a label. A label
-// image that has the rectangle's size already is taken as it is.
-func enlarge(labels []int32, w, h int, at tiling.Rect, number []int32) []stretch {
+// enlarge brings the rows of a label image of w x h px, from row top on, to a rectangle of the frame and returns its
+// stretches there in raster order, label v under number[v], without those whose number is 0. Each pixel takes the label
+// with the most weight among the 3 x 3 coarse pixels around it, weighted by a Gaussian of outlineSigma; background counts
+// as a label. A label image that has the rectangle's size already is taken as it is. at is where all h rows lie.
+func enlarge(labels []int32, w, h, top int, at tiling.Rect, number []int32) []stretch {
 	width, height := at.X1-at.X0, at.Y1-at.Y0
-	e := &enlarger{labels: labels, w: w, number: number, at: at, plain: w == width && h == height}
+	e := &enlarger{labels: labels, w: w, held: len(labels) / w, top: top, number: number, at: at, plain: w == width && h == height}
+	y0, y1 := top, top+e.held
 	if !e.plain {
 		e.cols, e.rows = phases(w, width), phases(h, height)
-		e.starts = make([]int32, w+1)
-		for c, x := 0, 0; c <= w; c++ {
-			for x < width && e.cols[x].near[1] < c {
-				x++
-			}
-			e.starts[c] = int32(x)
-		}
+		e.starts = firsts(e.cols, w)
+		down := firsts(e.rows, h)
+		y0, y1 = int(down[top]), int(down[top+e.held])
 	}
 	const band = 64
-	parts := make([][]stretch, (height+band-1)/band)
+	parts := make([][]stretch, (y1-y0+band-1)/band)
 	bands(len(parts), func(from, to int) {
 		for k := from; k < to; k++ {
-			parts[k] = e.band(k*band, min((k+1)*band, height))
+			parts[k] = e.band(y0+k*band, min(y0+(k+1)*band, y1))
 		}
 	})
 	return slices.Concat(parts...)
+}
+
+// firsts returns, for each of n coarse coordinates and for n, the first full-size one whose middle is not before it.
+func firsts(full []phase, n int) []int32 {
+	out := make([]int32, n+1)
+	for c, x := 0, 0; c <= n; c++ {
+		for x < len(full) && full[x].near[1] < c {
+			x++
+		}
+		out[c] = int32(x)
+	}
+	return out
 }
 
 // enlarger is a label image on its way to a finer grid.
 type enlarger struct {
 	labels     []int32
 	w          int // px of a coarse row
+	held, top  int // coarse rows that labels has, and the first of them
 	number     []int32
 	at         tiling.Rect
 	plain      bool // nothing changes
@@ -54,7 +64,7 @@ func (e *enlarger) band(y0, y1 int) []stretch {
 	var out []stretch
 	if e.plain {
 		for y := y0; y < y1; y++ {
-			out = e.as(out, y, e.labels[y*e.w:][:e.w])
+			out = e.as(out, y, e.labels[(y-e.top)*e.w:][:e.w])
 		}
 		return out
 	}
@@ -64,7 +74,7 @@ func (e *enlarger) band(y0, y1 int) []stretch {
 		r := &e.rows[y]
 		var near [3][]int32
 		for k, j := range r.near {
-			near[k] = e.labels[j*e.w:][:e.w]
+			near[k] = e.labels[min(max(j-e.top, 0), e.held-1)*e.w:][:e.w]
 		}
 		if r.near[1] != last || r.near[0] == r.near[1] || r.near[2] == r.near[1] {
 			spans, last = agreement(spans[:0], &near), r.near[1]

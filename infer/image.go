@@ -91,6 +91,18 @@ type plane struct {
 	data []float32
 }
 
+// rows is the view of rows y0..y1-1.
+func (p *plane) rows(y0, y1 int) *plane {
+	part := *p
+	part.h = y1 - y0
+	if p.data != nil {
+		part.data = p.data[y0*p.w : y1*p.w]
+	} else {
+		part.src = p.src.Crop(0, y0, p.w, y1)
+	}
+	return &part
+}
+
 // row writes the plane's row y, columns x0.., to dst.
 func (p *plane) row(dst []float32, x0, y int) {
 	switch {

@@ -28,13 +28,14 @@ type level struct {
 // newLevel indexes the segments of a whole image scale by their stretches in a frame of width x height px.
 func newLevel(scale float64, seg *cuda.Segments, looks []sketch, width, height int) *level {
 	l := &level{scale: scale, w: seg.Width, h: seg.Height}
-	l.add(seg, looks, tiling.Rect{X1: width, Y1: height}, nil)
+	l.add(seg, looks, seg.Height, 0, tiling.Rect{X1: width, Y1: height}, nil)
 	l.index(height)
 	return l
 }
 
-// add appends segments that cover a rectangle of the frame: their stretches, without those that keep refuses.
-func (l *level) add(seg *cuda.Segments, looks []sketch, at tiling.Rect, keep func(o cuda.Object) bool) {
+// add appends the segments of some rows, from row top on, of h rows that cover a rectangle of the frame: their
+// stretches, without those that keep refuses.
+func (l *level) add(seg *cuda.Segments, looks []sketch, h, top int, at tiling.Rect, keep func(o cuda.Object) bool) {
 	number := make([]int32, len(seg.Objects)+1)
 	for i, o := range seg.Objects {
 		if keep == nil || keep(o) {
@@ -42,7 +43,7 @@ func (l *level) add(seg *cuda.Segments, looks []sketch, at tiling.Rect, keep fun
 			number[i+1] = int32(len(l.finds))
 		}
 	}
-	l.runs = append(l.runs, enlarge(seg.Labels, seg.Width, seg.Height, at, number)...)
+	l.runs = append(l.runs, enlarge(seg.Labels, seg.Width, h, top, at, number)...)
 }
 
 // append adds what was found elsewhere at the same scale.
@@ -56,7 +57,8 @@ func (l *level) append(o *level) {
 }
 
 // index sorts the stretches and finds the way from rows and labels to them. Where stretches of
-// separately added segments overlap, the left one keeps the pixels.
+// separately added segments overlap, the left one keeps the pixels. Labels come in the order of their first stretches,
+// however they were found; those without any are dropped.
 func (l *level) index(height int) {
 	inOrder := func(a, b stretch) int {
 		return cmp.Or(cmp.Compare(a.y, b.y), cmp.Compare(a.x0, b.x0), cmp.Compare(a.label, b.label))
@@ -74,6 +76,7 @@ func (l *level) index(height int) {
 		}
 		l.runs = kept
 	}
+	l.order()
 	l.areas = make([]int32, len(l.finds)+1)
 	l.offsets = make([]int32, len(l.finds)+2)
 	l.rows = make([]int32, height+1)
@@ -94,6 +97,21 @@ func (l *level) index(height int) {
 		l.of[next[r.label]] = int32(i)
 		next[r.label]++
 	}
+}
+
+// order numbers the labels anew, in the order of their first stretches.
+func (l *level) order() {
+	number := make([]int32, len(l.finds)+1)
+	finds, sketches := make([]cuda.Object, 0, len(l.finds)), make([]sketch, 0, len(l.sketches))
+	for i := range l.runs {
+		r := &l.runs[i]
+		if number[r.label] == 0 {
+			finds, sketches = append(finds, l.finds[r.label-1]), append(sketches, l.sketches[r.label-1])
+			number[r.label] = int32(len(finds))
+		}
+		r.label = number[r.label]
+	}
+	l.finds, l.sketches = finds, sketches
 }
 
 // stretches calls fn for every stretch of a label, from the top down.

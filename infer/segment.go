@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/uni-aims/aimsd/cuda"
@@ -23,6 +22,7 @@ type Segmenter struct {
 	Margin   int       // px at inner tile edges without weight
 	Fade     int       // px of cross-fade between tiles
 	Shift    int       // px the inner tile borders are moved; for tests of the seams
+	Memory   int       // bytes that an image scale may take at a time; beyond it strips are looked at. 0: any
 	Scorer   *Scorer   // chooses among the objects of all scales
 }
 
@@ -164,9 +164,13 @@ func (s *Segmenter) pyramid(m Image, norm normaliser, effort Effort) map[float64
 	return out
 }
 
-// whole looks at all of an image scale: tiles, network, blend, and the dynamics once over all of it.
+// whole looks at all of an image scale: tiles, network, blend, and the dynamics once over all of it, or, where that needs
+// more memory than is allowed, strip by strip.
 func (s *Segmenter) whole(ctx context.Context, m Image, p *plane, scale float64, t *Timings) (*level, error) {
-	field, err := s.predict(ctx, p, t)
+	if rows := s.stripRows(p); rows < p.h {
+		return s.inStrips(ctx, m, p, scale, rows, t)
+	}
+	field, err := s.predict(ctx, p, 0, p.h, t)
 	if err != nil {
 		return nil, err
 	}
@@ -181,30 +185,33 @@ func (s *Segmenter) whole(ctx context.Context, m Image, p *plane, scale float64,
 	return l, nil
 }
 
-// predict runs the network over a plane tile by tile and blends the tiles. The field's planes lie in one slice,
-// that of its Dy, which goes back to planes.
-func (s *Segmenter) predict(ctx context.Context, p *plane, t *Timings) (cuda.Field, error) {
+// predict runs the network over rows y0..y1-1 of a plane tile by tile and blends the tiles: what it would give for all
+// rows. The field's planes lie in one slice, that of its Dy, which goes back to planes.
+func (s *Segmenter) predict(ctx context.Context, p *plane, y0, y1 int, t *Timings) (cuda.Field, error) {
 	granule := max(s.Granule, NetworkStride)
 	grid := tiling.Grid{Width: p.w, Height: p.h, Tile: s.Tile, Margin: s.Margin, Fade: s.Fade, Stride: granule, Shift: s.Shift}
 	tiles, err := grid.Tiles()
 	if err != nil {
 		return cuda.Field{}, err
 	}
-	f, all := newField(p.w, p.h)
-	blend := tiling.Blender{Width: p.w, Height: p.h, Planes: [][]float32{f.Dy, f.Dx, f.Logit, f.Size}}
-	if len(tiles) > 1 {
+	tiles = slices.DeleteFunc(tiles, func(t tiling.Tile) bool { return t.Core().Y1 <= y0 || t.Core().Y0 >= y1 })
+	f, all := newField(p.w, y1-y0)
+	f.Top = y0
+	area := tiles[0].W * tiles[0].H
+	direct := area == p.w*(y1-y0) // the tile is the field
+	if !direct {
 		clear(all)
 	}
-	var blending sync.Mutex
-	area := tiles[0].W * tiles[0].H
+	blend := tiling.Blender{Width: p.w, Height: y1 - y0, Top: y0, Planes: [][]float32{f.Dy, f.Dx, f.Logit, f.Size}}
+	turns := newTurns()
 	networks := s.networks(len(tiles))
 	took := make([]Timings, len(networks))
 	err = share(ctx, len(networks), len(tiles), func(lane, i int) error {
 		tile, t := tiles[i], &took[lane]
+		defer turns.end(i)
 		in, out := planes.get(area), all
 		defer planes.put(in)
-		whole := len(tiles) == 1 && area == p.w*p.h
-		if !whole {
+		if !direct {
 			out = planes.get(Channels * area)
 			defer planes.put(out)
 		}
@@ -215,11 +222,10 @@ func (s *Segmenter) predict(ctx context.Context, p *plane, t *Timings) (cuda.Fie
 			return err
 		}
 		start = t.Infer.lap(start)
-		if whole {
+		if direct {
 			return nil
 		}
-		blending.Lock()
-		defer blending.Unlock()
+		turns.wait(i) // so that sums come in one order
 		defer func() { t.Stitch.lap(start) }()
 		return blend.Add(tile, out)
 	})

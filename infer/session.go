@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 
@@ -68,9 +66,6 @@ type lane struct {
 
 // environment guards ONNX Runtime's environment, of which a process has one.
 var environment sync.Mutex //nolint:gochecknoglobals // mirrors the library's own process-wide state
-
-// ErrNoCUDA says that the CUDA provider was asked for and cannot be had.
-var ErrNoCUDA = errors.New("ONNX Runtime's CUDA provider cannot be used")
 
 // OpenSession loads the library (once per process) and the model.
 func OpenSession(o SessionOptions) (*Session, error) {
@@ -186,28 +181,6 @@ func (s *Session) create(provider string, threads int) (*ort.DynamicAdvancedSess
 	}
 	s.open = append(s.open, session)
 	return session, nil
-}
-
-// appendCUDA adds the CUDA provider when its plug-in lies beside the library.
-func appendCUDA(opts *ort.SessionOptions, library string) error {
-	plugin := filepath.Join(filepath.Dir(library), "libonnxruntime_providers_cuda.so")
-	if _, err := os.Stat(plugin); err != nil {
-		return fmt.Errorf("%w: %s is missing; put ONNX Runtime's GPU libraries beside %s, or use provider cpu",
-			ErrNoCUDA, filepath.Base(plugin), filepath.Base(library))
-	}
-	cuda, err := ort.NewCUDAProviderOptions()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoCUDA, err)
-	}
-	defer cuda.Destroy() //nolint:errcheck // frees memory only
-	// HEURISTIC: the default tries every convolution algorithm anew for each input shape
-	if err := cuda.Update(map[string]string{"cudnn_conv_algo_search": "HEURISTIC"}); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoCUDA, err)
-	}
-	if err := opts.AppendExecutionProviderCUDA(cuda); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoCUDA, err)
-	}
-	return nil
 }
 
 // Predict implements Network: one tile on all cores.

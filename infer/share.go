@@ -29,6 +29,41 @@ func share(ctx context.Context, lanes, n int, do func(lane, job int) error) erro
 	return context.Cause(ctx)
 }
 
+// turns lets jobs that share() gave out do a part of their work in order.
+type turns struct {
+	mu   sync.Mutex
+	cond sync.Cond
+	done map[int]bool
+	next int
+}
+
+func newTurns() *turns {
+	t := &turns{done: map[int]bool{}}
+	t.cond.L = &t.mu
+	return t
+}
+
+// wait waits until all jobs before have ended.
+func (t *turns) wait(job int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.next < job {
+		t.cond.Wait()
+	}
+}
+
+// end ends a job, also one that failed.
+func (t *turns) end(job int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done[job] = true
+	for t.done[t.next] {
+		delete(t.done, t.next)
+		t.next++
+	}
+	t.cond.Broadcast()
+}
+
 // networks are what runs so many tiles: all cores on one after the other, or each core on its own.
 func (s *Segmenter) networks(tiles int) []Network {
 	if l, ok := s.Network.(Laned); ok && tiles > 1 {

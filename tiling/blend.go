@@ -2,25 +2,26 @@ package tiling
 
 import "fmt"
 
-// Blender gathers tile predictions into whole-frame planes.
+// Blender gathers tile predictions into planes of Height rows of a frame, from row Top on.
 type Blender struct {
 	Width, Height int
+	Top           int
 	Planes        [][]float32 // one per output channel, row-major, Width*Height; zero before the first Add
 }
 
 // Add blends one tile's prediction in. pred is [len(Planes)][t.H][t.W]. Tiles of one grid may be added in
-// any order, each once; Add is not safe for concurrent use.
+// any order, each once, but for the last digits of a sum; Add is not safe for concurrent use.
 func (b *Blender) Add(t Tile, pred []float32) error {
 	if len(pred) != len(b.Planes)*t.W*t.H {
 		return fmt.Errorf("tiling: prediction has %d values, want %d planes of %dx%d", len(pred), len(b.Planes), t.W, t.H)
 	}
 	core := t.Core()
 	wx := weights(t.x)
-	for y := core.Y0; y < core.Y1; y++ {
+	for y := max(core.Y0, b.Top); y < min(core.Y1, b.Top+b.Height); y++ {
 		wy := weight(t.y, y)
 		for c, plane := range b.Planes {
 			src := pred[(c*t.H+y-t.Y0)*t.W+core.X0-t.X0:][:core.X1-core.X0]
-			dst := plane[y*b.Width+core.X0:][:len(src)]
+			dst := plane[(y-b.Top)*b.Width+core.X0:][:len(src)]
 			if wy == 1 {
 				in, out := t.x.in1-core.X0, t.x.out0-core.X0
 				addWeighted(dst[:in], src[:in], wx[:in], 1)
