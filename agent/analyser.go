@@ -63,6 +63,7 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 		Version: version(),
 		session: session, scorer: sha256.Sum256(model.Scorer),
 	}
+	a.Segmenter.Memory = c.workingMemory()
 	if err := a.warm(ctx); err != nil {
 		_ = session.Close()
 		return nil, usageError{fmt.Errorf("model %s does not run: %w", c.Model, err)}

@@ -96,6 +96,7 @@ type InferConfig struct {
 	Provider string `yaml:"provider"`
 	Model    string `yaml:"model"`
 	Threads  int    `yaml:"threads"`
+	MemoryMB int    `yaml:"memory_mb"`
 	SelfTest bool   `yaml:"self_test"`
 }
 
