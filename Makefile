@@ -26,17 +26,20 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib demo windows wine cuda cudatest gpu ptx test lint fuzz soak bench benchstat proto train clean
+.PHONY: help build lib lib-cuda demo windows wine cuda cudatest gpu ptx test lint fuzz soak bench benchstat proto train clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: lib ## bin/aimsd, with ONNX Runtime in bin/lib
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aimsd .
 
 lib: ## only fetch ONNX Runtime (pinned, checksummed)
 	@scripts/fetch-ort.sh bin/lib
+
+lib-cuda: ## ONNX Runtime with its CUDA provider in bin/lib-cuda, 390 MB, for machines with an NVIDIA GPU
+	@scripts/fetch-ort.sh bin/lib-cuda cuda
 
 windows: ## bin/windows/aimsd.exe with its library; needs Debian's gcc-mingw-w64-x86-64
 	CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=$(MINGW) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/windows/aimsd.exe .

@@ -10,11 +10,17 @@ import (
 	"strings"
 )
 
-// Files of the CUDA provider, beside ONNX Runtime's library; and the driver's, which the CUDA runtime opens by name.
+// Files of the CUDA provider, beside ONNX Runtime's library.
 const (
 	cudaPlugin   = "libonnxruntime_providers_cuda.so"
 	sharedPlugin = "libonnxruntime_providers_shared.so"
+)
+
+// Libraries that are opened by name when they are needed: the driver by the CUDA runtime, and the compiler by cuDNN,
+// which does without.
+const (
 	cudaDriver   = "libcuda.so.1"
+	cudaCompiler = "libnvrtc.so.12"
 )
 
 // Needs are the shared libraries that the CUDA provider needs, found and missing.
@@ -52,6 +58,7 @@ func CUDANeeds(library string) (*Needs, error) {
 	if err := r.follow(filepath.Join(dir, cudaPlugin), 0); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w; fetch it again with %s", ErrNoCUDA, cudaPlugin, err, FetchCUDACommand)
 	}
+	r.locate(cudaCompiler, nil, 0)
 	return &r.needs, nil
 }
 
@@ -59,7 +66,11 @@ func CUDANeeds(library string) (*Needs, error) {
 func (n *Needs) lack() string {
 	var names []string
 	for _, m := range n.Missing {
-		names = append(names, m.Name)
+		name := m.Name
+		if name == cudaDriver {
+			name += " (NVIDIA's driver)"
+		}
+		names = append(names, name)
 	}
 	return strings.Join(names, ", ") + " not found"
 }
@@ -96,32 +107,33 @@ func (r *resolver) follow(path string, depth int) error {
 		return err
 	}
 	own := runPath(f, filepath.Dir(path))
-	for _, name := range names {
-		r.find(name, own, filepath.Base(path), depth+1)
+	for _, needed := range names {
+		r.find(needed, own, filepath.Base(path), depth+1)
 	}
 	return nil
 }
 
-// find finds one library, after it what it needs itself.
+// find finds one library, or notes that it is missing.
 func (r *resolver) find(name string, own []string, by string, depth int) {
 	if r.seen[name] || depth > maxNeedsDepth {
 		return
 	}
 	r.seen[name] = true
-	if r.loaded[name] {
-		return
+	if !r.loaded[name] && !r.locate(name, own, depth) {
+		r.needs.Missing = append(r.needs.Missing, Missing{name, by})
 	}
+}
+
+// locate finds one library and what it needs.
+func (r *resolver) locate(name string, own []string, depth int) bool {
 	for _, dir := range slices.Concat(own, r.dirs) {
 		path := filepath.Join(dir, name)
-		if !r.fits(path) {
-			continue
-		}
-		if err := r.follow(path, depth+1); err == nil {
+		if r.fits(path) && r.follow(path, depth+1) == nil {
 			r.needs.Found = append(r.needs.Found, path)
-			return
+			return true
 		}
 	}
-	r.needs.Missing = append(r.needs.Missing, Missing{name, by})
+	return false
 }
 
 // fits reports whether a path is a library for this processor.

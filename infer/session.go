@@ -9,6 +9,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"github.com/uni-aims/aimsd/cuda"
 	"github.com/uni-aims/aimsd/infer/models"
 )
 
@@ -62,6 +63,7 @@ type lane struct {
 	packed  bool
 	in      []uint8
 	out     []float32
+	host    *host // of a GPU; nil: none is to be had
 }
 
 // environment guards ONNX Runtime's environment, of which a process has one.
@@ -125,6 +127,9 @@ func (s *Session) start(o SessionOptions, provider string) error {
 		return err
 	}
 	s.all = s.lane(all)
+	if provider == "cuda" {
+		s.pin(cuda.Pinned)
+	}
 	if provider != "cpu" || threads == 1 {
 		return nil
 	}
@@ -140,6 +145,17 @@ func (s *Session) start(o SessionOptions, provider string) error {
 
 func (s *Session) lane(session *ort.DynamicAdvancedSession) *lane {
 	return &lane{session: session, packed: s.packed}
+}
+
+// pin gives a GPU's session page-locked buffers, or says why it has none.
+func (s *Session) pin(alloc func(int) ([]byte, func() error, error)) {
+	h := &host{alloc: alloc}
+	if err := h.grow((1 + Channels) * GPUGranule * GPUGranule); err != nil {
+		s.Why += "; copies to the GPU take longer: " + err.Error()
+		return
+	}
+	s.Why += "; buffers are page-locked"
+	s.all.host = h
 }
 
 // Names of the inputs and outputs of both forms of a network's file.
@@ -197,10 +213,14 @@ func (l *lane) Predict(ctx context.Context, image []float32, w, h int, out []flo
 		return err
 	}
 	var err error
-	if l.packed {
+	run := func(in, out []float32) error { return l.run(in, w, h, out) }
+	switch {
+	case l.packed:
 		err = l.runPacked(image, w, h, out)
-	} else {
-		err = l.run(image, w, h, out)
+	case l.host != nil:
+		err = l.host.run(image, w, h, out, run)
+	default:
+		err = run(image, out)
 	}
 	if err != nil {
 		return fmt.Errorf("run network on %dx%d px: %w", w, h, err)
@@ -258,5 +278,9 @@ func (s *Session) Close() error {
 		err = errors.Join(err, session.Destroy())
 	}
 	s.open = nil
+	if s.all != nil && s.all.host != nil {
+		err = errors.Join(err, s.all.host.Close())
+		s.all.host = nil
+	}
 	return err
 }

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -20,6 +21,7 @@ struct function {
 bool started;
 int retained, modules;
 thread_local void *current;
+thread_local std::vector<void *> stack; // below current
 std::map<std::string, function> functions; // of the loaded module
 std::map<uint64_t, size_t> blocks;
 size_t used;
@@ -54,6 +56,13 @@ int cuDevicePrimaryCtxRelease_v2(int) {
 	return OK;
 }
 int cuCtxSetCurrent(void *c) { return current = c, OK; }
+int cuCtxPushCurrent_v2(void *c) { return stack.push_back(current), current = c, OK; }
+int cuCtxPopCurrent_v2(void **c) {
+	if (stack.empty()) return INVALID_CONTEXT;
+	*c = current;
+	current = stack.back();
+	return stack.pop_back(), OK;
+}
 
 int cuModuleLoadData(void **m, const void *image) {
 	CHECK;
@@ -119,6 +128,15 @@ int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t bytes) {
 	memcpy(to, reinterpret_cast<void *>(from), bytes);
 	return OK;
 }
+
+// Page-locked memory counts as any other, so that what is not freed is missing.
+int cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
+	uint64_t address;
+	if (flags != 1) return INVALID_VALUE; // for all contexts
+	if (int code = cuMemAlloc_v2(&address, bytes)) return code;
+	return *at = reinterpret_cast<void *>(address), OK;
+}
+int cuMemFreeHost(void *at) { return cuMemFree_v2(reinterpret_cast<uint64_t>(at)); }
 
 int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned,
                    void *, void **parameters, void **) {
