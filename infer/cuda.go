@@ -8,10 +8,6 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// GPUGranule is what the sides of tiles are multiples of on a GPU, px: every shape that occurs costs it a search for
-// the fastest algorithms, and memory of its own.
-const GPUGranule = 256
-
 // ErrNoCUDA says that the CUDA provider cannot be had.
 var ErrNoCUDA = errors.New("ONNX Runtime's CUDA provider cannot be used")
 

@@ -63,7 +63,7 @@ type lane struct {
 	packed  bool
 	in      []uint8
 	out     []float32
-	host    *host // of a GPU; nil: none is to be had
+	host    *host // of a GPU
 }
 
 // environment guards ONNX Runtime's environment, of which a process has one.
@@ -147,15 +147,14 @@ func (s *Session) lane(session *ort.DynamicAdvancedSession) *lane {
 	return &lane{session: session, packed: s.packed}
 }
 
-// pin gives a GPU's session page-locked buffers, or says why it has none.
+// pin gives a GPU's session its buffers, page-locked ones where they can be had.
 func (s *Session) pin(alloc func(int) ([]byte, func() error, error)) {
-	h := &host{alloc: alloc}
-	if err := h.grow((1 + Channels) * GPUGranule * GPUGranule); err != nil {
+	s.all.host = &host{granule: gpuGranule, alloc: alloc}
+	if err := s.all.host.grow((1 + Channels) * gpuGranule * gpuGranule); err != nil {
 		s.Why += "; copies to the GPU take longer: " + err.Error()
 		return
 	}
 	s.Why += "; buffers are page-locked"
-	s.all.host = h
 }
 
 // Names of the inputs and outputs of both forms of a network's file.
@@ -213,14 +212,13 @@ func (l *lane) Predict(ctx context.Context, image []float32, w, h int, out []flo
 		return err
 	}
 	var err error
-	run := func(in, out []float32) error { return l.run(in, w, h, out) }
 	switch {
 	case l.packed:
 		err = l.runPacked(image, w, h, out)
 	case l.host != nil:
-		err = l.host.run(image, w, h, out, run)
+		err = l.host.run(image, w, h, out, l.run)
 	default:
-		err = run(image, out)
+		err = l.run(image, w, h, out)
 	}
 	if err != nil {
 		return fmt.Errorf("run network on %dx%d px: %w", w, h, err)
