@@ -35,6 +35,9 @@ func sigmoid(x float32) float32 {
 		n--
 	}
 	r := t - float32(n)
-	p := ((((0.0018943794*r+0.0089893397)*r+0.0558282350)*r+0.2401479840)*r+0.6931530500)*r + 1.0
-	return 1 / (1 + p*math.Float32frombits(uint32(n+127)<<23))
+	p := float32(0.0018943794)
+	for _, c := range [...]float32{0.0089893397, 0.0558282350, 0.2401479840, 0.6931530500, 1} {
+		p = float32(p*r) + c // not fused
+	}
+	return 1 / (1 + float32(p*math.Float32frombits(uint32(n+127)<<23)))
 }

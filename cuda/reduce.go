@@ -61,18 +61,44 @@ func (h *Host) reduceRow(f Field, u []vec, labels []int32, y int, acc []sums) {
 			continue
 		}
 		s := sums{x0: x, y0: y, y1: y + 1}
-		for ; x < len(row) && row[x] == l; x++ {
-			i := y*f.Width + x
-			s.prob += fixed(sigmoid(f.Logit[i]))
-			s.siz += fixed(f.Size[i])
-			if v := u[i]; f.Logit[i] > 0 && v.y*v.y+v.x*v.x >= 4 {
-				d := 1 / (float32(math.Sqrt(float64(v.y*v.y+v.x*v.x))) + 1e-6)
-				ey, ex := f.Dy[i]*k-v.y*d, f.Dx[i]*k-v.x*d
-				s.err += fixed(ey*ey + ex*ex)
-			}
+		for x < len(row) && row[x] == l {
+			x++
 		}
-		s.x1 = x
-		s.area = x - s.x0
+		s.x1, s.area = x, x-s.x0
+		s.reduceRun(f, u, y*f.Width+s.x0, y*f.Width+x, k)
 		acc[l].add(&s)
+	}
+}
+
+// fewWide is how many px are summed one by one: for fewer, setting up sixteen at a time takes longer.
+const fewWide = 4
+
+// reduceRun sums the values of pixels from..to-1.
+func (s *sums) reduceRun(f Field, u []vec, from, to int, k float32) {
+	if wide && to-from >= fewWide {
+		var parts [24]int64
+		reduce512(&parts, &u[from], &f.Dy[from], &f.Dx[from], &f.Logit[from], &f.Size[from], to-from, k)
+		for i := range 8 {
+			s.err += parts[i]
+			s.prob += parts[8+i]
+			s.siz += parts[16+i]
+		}
+		return
+	}
+	s.reduceEach(f, u, from, to, k)
+}
+
+// reduceEach is reduceRun px by px.
+func (s *sums) reduceEach(f Field, u []vec, from, to int, k float32) {
+	for i := from; i < to; i++ {
+		s.prob += fixed(sigmoid(f.Logit[i]))
+		s.siz += fixed(f.Size[i])
+		v := u[i]
+		far := float32(v.y*v.y) + float32(v.x*v.x) // a product that is converted is not fused with the sum
+		if f.Logit[i] > 0 && far >= 4 {
+			d := 1 / (float32(math.Sqrt(float64(far))) + 1e-6)
+			ey, ex := float32(f.Dy[i]*k)-float32(v.y*d), float32(f.Dx[i]*k)-float32(v.x*d)
+			s.err += fixed(float32(ey*ey) + float32(ex*ex))
+		}
 	}
 }

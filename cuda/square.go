@@ -79,13 +79,14 @@ func sample(u []vec, w, h, top int, y, x float32) vec {
 	return between(u, (iy-top)*w+ix, w, y-float32(iy), x-float32(ix))
 }
 
-// between is the bilinear value of the four px from index o on, p of a px down and q to the right.
+// between is the bilinear value of the four px from index o on, p of a px down and q to the right. The conversions keep a
+// compiler from fusing products with sums, so that every processor rounds alike.
 func between(u []vec, o, w int, p, q float32) vec {
 	a, b := u[o:o+2:o+2], u[o+w:o+w+2:o+w+2]
 	w00, w01, w10, w11 := (1-p)*(1-q), (1-p)*q, p*(1-q), p*q
 	return vec{
-		a[0].y*w00 + a[1].y*w01 + b[0].y*w10 + b[1].y*w11,
-		a[0].x*w00 + a[1].x*w01 + b[0].x*w10 + b[1].x*w11,
+		float32(a[0].y*w00) + float32(a[1].y*w01) + float32(b[0].y*w10) + float32(b[1].y*w11),
+		float32(a[0].x*w00) + float32(a[1].x*w01) + float32(b[0].x*w10) + float32(b[1].x*w11),
 	}
 }
 

@@ -44,6 +44,34 @@ func TestEightAtATimeIsOneAtATime(t *testing.T) {
 	}
 }
 
+func TestSixteenAtATimeIsOneAtATime(t *testing.T) {
+	if !wide {
+		t.Skip("SKIPPED: this processor has no AVX-512")
+	}
+	rng := rand.New(rand.NewPCG(9, 9))
+	odd := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0, 1e-30, -1e30, 64, -64, 1e9}
+	for n := 1; n < 90; n++ {
+		for range 20 {
+			f := Field{Dy: make([]float32, n), Dx: make([]float32, n), Logit: make([]float32, n), Size: make([]float32, n)}
+			u := make([]vec, n)
+			value := func(scale float64) float32 {
+				if rng.IntN(25) == 0 {
+					return odd[rng.IntN(len(odd))]
+				}
+				return float32(rng.NormFloat64() * scale)
+			}
+			for i := range n {
+				f.Dy[i], f.Dx[i], f.Logit[i], f.Size[i] = value(3), value(3), value(5), value(2)
+				u[i] = vec{value(4), value(4)}
+			}
+			var got, want sums
+			got.reduceRun(f, u, 0, n, 0.2)
+			want.reduceEach(f, u, 0, n, 0.2)
+			require.Equal(t, want, got, "%d px", n)
+		}
+	}
+}
+
 func BenchmarkSquare1024(b *testing.B) {
 	f, _ := discs(1024, 1024, 1500, 2, 1)
 	host := &Host{Params: DefaultParams(), Workers: 1}
