@@ -13,6 +13,7 @@ import (
 // to the cell's edge is too large for this scale and is left to the coarser ones.
 const (
 	cellPx      = 1024 // longest side, px of the scale
+	largeCellPx = 1536 // the same where most of it is looked at: fewer edges are looked at twice
 	magnifiedPx = 512  // the same where the scale magnifies a large frame: there what calls for it is far between
 	cellEdge    = 64   // px on each side outside the core
 )
@@ -56,8 +57,11 @@ func (c cell) owns(o cuda.Object, w, h int) bool {
 // does not depend on which.
 func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale float64, part *region, t *Timings) (*level, error) {
 	side := cellPx
-	if scale > 1 && part.w*part.h > 1<<23 {
+	switch {
+	case scale > 1 && part.w*part.h > 1<<23:
 		side = magnifiedPx
+	case scale <= 1 && part.share() > 0.75:
+		side = largeCellPx
 	}
 	var wanted []cell
 	for _, c := range cells(part.w, part.h, side) {
@@ -70,7 +74,7 @@ func (s *Segmenter) inCells(ctx context.Context, m Image, norm normaliser, scale
 	took := make([]Timings, len(networks))
 	err := share(ctx, len(networks), len(wanted), func(lane, i int) error {
 		one := *s
-		one.Network, one.Tile, one.Shift = networks[lane], cellPx+2*NetworkStride, 0 // a cell is one tile
+		one.Network, one.Tile, one.Shift = networks[lane], side+2*NetworkStride, 0 // a cell is one tile
 		if host, ok := s.Dynamics.(*cuda.Host); ok && len(networks) > 1 {
 			one.Dynamics = &cuda.Host{Params: host.Params, Workers: 1}
 		}

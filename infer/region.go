@@ -69,6 +69,17 @@ func (l *level) finer(w, h int, least, share float64) *region {
 	return r
 }
 
+// share is how much of the scale belongs to the region, 0..1.
+func (r *region) share() float64 {
+	n := 0
+	for _, w := range r.want {
+		if w {
+			n++
+		}
+	}
+	return float64(n) / float64(len(r.want))
+}
+
 // wants says whether any px of a rectangle belongs to the region.
 func (r *region) wants(c tiling.Rect) bool {
 	for by := c.Y0 / blockPx; by*blockPx < c.Y1; by++ {
