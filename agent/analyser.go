@@ -22,6 +22,7 @@ type Analyser struct {
 	ConfigHash string
 	Version    string
 	session    *infer.Session
+	dynamics   *dynamics
 	scorer     [sha256.Size]byte                                               // sum of the scorer's file
 	instead    func(context.Context, *stream.Frame, string) (*Analysis, error) // tests; nil: the network
 }
@@ -37,13 +38,14 @@ type Analysis struct {
 	NoOverlay bool           // its picture is not written
 }
 
-// OpenAnalyser loads the network and runs it once, so that the first frame is as fast as the others.
+// OpenAnalyser loads the network and opens the dynamics, and runs both, so that the first frame is as fast as the others.
+// Provider cuda needs the network on the GPU; the dynamics run there where they can.
 func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 	model, err := models.Load(c.Model)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	session, err := infer.OpenSession(infer.SessionOptions{Provider: c.Provider, Model: model, Threads: c.Threads})
+	session, err := infer.OpenSession(infer.SessionOptions{Provider: c.Provider, Model: model, Threads: c.Threads, Warm: true})
 	if err != nil {
 		if !errors.Is(err, infer.ErrNoLibrary) && !errors.Is(err, infer.ErrNoCUDA) {
 			err = fmt.Errorf("model %s: %w", c.Model, err)
@@ -58,22 +60,27 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 	a := &Analyser{
 		Segmenter: infer.NewSegmenter(session, scorer),
 		Model: &reporting.Model{
-			Name: model.Name, Version: model.Version, SHA256: session.Network.SHA256, Precision: session.Network.Precision, Provider: session.Provider,
+			Name: model.Name, Version: model.Version, SHA256: session.Network.SHA256, Precision: session.Network.Precision, Provider: session.Provider, Why: session.Why,
 		},
 		Version: version(),
 		session: session, scorer: sha256.Sum256(model.Scorer),
 	}
+	if a.dynamics, err = openDynamics(c.Provider); err != nil {
+		_ = session.Close()
+		return nil, usageError{err}
+	}
+	a.Segmenter.Dynamics = a.dynamics.Dynamics
 	a.Segmenter.Memory = c.workingMemory()
 	if err := a.warm(ctx); err != nil {
-		_ = session.Close()
+		_ = a.Close()
 		return nil, usageError{fmt.Errorf("model %s does not run: %w", c.Model, err)}
 	}
 	return a, nil
 }
 
-// warm runs the network on a small gradient and looks at the answer.
+// warm finds the objects of a gradient: of the size of a small frame, so that the first one finds all memory ready.
 func (a *Analyser) warm(ctx context.Context) error {
-	const side = 128
+	const side = 1024
 	pix := make([]uint8, side*side)
 	for i := range pix {
 		pix[i] = uint8(i % side)
@@ -82,12 +89,12 @@ func (a *Analyser) warm(ctx context.Context) error {
 	return err
 }
 
-// Close frees the network.
+// Close frees the network, and the device of the dynamics.
 func (a *Analyser) Close() error {
 	if a.session == nil {
 		return nil
 	}
-	return a.session.Close()
+	return errors.Join(a.session.Close(), a.dynamics.Close())
 }
 
 // Analyse segments and measures a frame.
@@ -96,6 +103,7 @@ func (a *Analyser) Analyse(ctx context.Context, f *stream.Frame, mode string) (*
 		return a.instead(ctx, f, mode)
 	}
 	start := time.Now()
+	a.dynamics.begin()
 	s, err := a.segment(ctx, f)
 	if err != nil {
 		return nil, err
@@ -106,7 +114,7 @@ func (a *Analyser) Analyse(ctx context.Context, f *stream.Frame, mode string) (*
 	if err != nil {
 		return nil, err
 	}
-	an.Result.Mode, an.Result.Model, an.Result.ImageQuality = mode, a.Model, s.quality
+	an.Result.Mode, an.Result.Model, an.Result.Dynamics, an.Result.ImageQuality = mode, a.Model, a.dynamics.ran(), s.quality
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil
 }

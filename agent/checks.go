@@ -65,7 +65,7 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 	start := time.Now()
 	a, err := openTested(ctx, c)
 	if errors.Is(err, infer.ErrNoCUDA) {
-		return append(out, fault("gpu", "%v", err))
+		return append(append(out, fault("gpu", "%v", err)), lacks(path)...)
 	}
 	if errors.Is(err, infer.ErrNoLibrary) {
 		return []finding{fault("library", "%v", err)}
@@ -75,10 +75,7 @@ func checkNetwork(ctx context.Context, c InferConfig) []finding {
 	}
 	defer a.Close()
 	out = append(out, fine("model", "%s %s, %s, sha256 %.12s, loaded and tried in %.0f ms", a.Model.Name, a.Model.Version, a.Model.Precision, a.Model.SHA256, ms(time.Since(start))))
-	if a.Model.Provider == "cuda" {
-		return append(out, fine("gpu", "the network runs on the GPU, %s", a.session.Why))
-	}
-	return append(out, note("gpu", "the network runs on the %s", a.session.Why))
+	return append(out, checkGPU(a, c)...)
 }
 
 // checkStore looks at the data directory without making anything that stays.

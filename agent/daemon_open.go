@@ -43,6 +43,7 @@ func (d *Daemon) open(ctx context.Context) error {
 		return err
 	}
 	analyser.configure(c)
+	analyser.tell(d.Log)
 	d.live.Store(&settings{*c, analyser})
 	d.stats = newStats(d.store)
 	d.stats.registry.MustRegister(storageCollector{d.disk, d.retention})

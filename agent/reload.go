@@ -120,6 +120,7 @@ func (d *Daemon) fresh(ctx context.Context, old *settings, c Config) (*Analyser,
 		if err != nil {
 			return nil, err
 		}
+		opened.tell(d.Log)
 		a = *opened
 	}
 	a.configure(&c)

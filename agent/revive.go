@@ -37,6 +37,7 @@ func (d *Daemon) revive(ctx context.Context, cause error) bool {
 		fresh, err := openTested(ctx, broken.Config.Infer)
 		if err == nil {
 			fresh.configure(&broken.Config)
+			fresh.tell(d.Log)
 			d.pipeline.Analyser = fresh
 			d.live.Store(&settings{broken.Config, fresh})
 			if err := broken.Analyser.Close(); err != nil {

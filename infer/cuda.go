@@ -12,7 +12,7 @@ import (
 var ErrNoCUDA = errors.New("ONNX Runtime's CUDA provider cannot be used")
 
 // FetchCUDACommand fetches ONNX Runtime with its CUDA provider.
-const FetchCUDACommand = "make lib-cuda (in a checkout), or as docs/operations.md says"
+const FetchCUDACommand = "make lib-cuda (docs/operations.md)"
 
 // cudaOptions are the provider's: https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html
 func cudaOptions() map[string]string {

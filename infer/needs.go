@@ -49,8 +49,7 @@ func CUDANeeds(library string) (*Needs, error) {
 	dir := filepath.Dir(library)
 	for _, name := range []string{cudaPlugin, sharedPlugin} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return nil, fmt.Errorf("%w: %s is not in the folder of %s; fetch both with %s, or use provider cpu",
-				ErrNoCUDA, name, filepath.Base(library), FetchCUDACommand)
+			return nil, fmt.Errorf("%w: %s is not beside %s; fetch both with %s", ErrNoCUDA, name, filepath.Base(library), FetchCUDACommand)
 		}
 	}
 	r := newResolver(searchPath(dir), loadedLibraries())

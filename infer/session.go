@@ -41,7 +41,8 @@ type SessionOptions struct {
 	Library  string // path of ONNX Runtime's shared library; "" looks for it
 	Provider string // auto, cpu, cuda
 	Model    models.Model
-	Threads  int // 0: all cores
+	Threads  int  // 0: all cores
+	Warm     bool // run it before the first frame does
 }
 
 // Session is a network in ONNX Runtime. On a CPU it has two forms: one that runs a tile on all cores, for the least
@@ -129,16 +130,19 @@ func (s *Session) start(o SessionOptions, provider string) error {
 	s.all = s.lane(all)
 	if provider == "cuda" {
 		s.pin(cuda.Pinned)
+	} else if threads > 1 {
+		one, err := s.create(provider, 1)
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		for range threads {
+			s.lanes = append(s.lanes, s.lane(one))
+		}
 	}
-	if provider != "cpu" || threads == 1 {
-		return nil
-	}
-	one, err := s.create(provider, 1)
-	if err != nil {
-		return errors.Join(err, s.Close())
-	}
-	for range threads {
-		s.lanes = append(s.lanes, s.lane(one))
+	if o.Warm {
+		if err := s.warm(context.Background()); err != nil {
+			return errors.Join(err, s.Close())
+		}
 	}
 	return nil
 }
@@ -275,7 +279,7 @@ func (s *Session) Close() error {
 	for _, session := range s.open {
 		err = errors.Join(err, session.Destroy())
 	}
-	s.open = nil
+	s.open, s.lanes = nil, nil
 	if s.all != nil && s.all.host != nil {
 		err = errors.Join(err, s.all.host.Close())
 		s.all.host = nil

@@ -24,7 +24,8 @@ type Result struct {
 	ImageQuality  []string                `json:"image_quality"`
 	Acquisition   map[string]any          `json:"acquisition,omitempty"`
 	TimingsMs     Timings                 `json:"timings_ms"`
-	Model         *Model                  `json:"model"` // nil for labels made elsewhere
+	Model         *Model                  `json:"model"`              // nil for labels made elsewhere
+	Dynamics      *Dynamics               `json:"dynamics,omitempty"` // nil for labels made elsewhere
 	ConfigHash    string                  `json:"config_hash"`
 	Version       string                  `json:"version"`
 	FrameID       string                  `json:"frame_id,omitempty"`
@@ -117,4 +118,11 @@ type Model struct {
 	SHA256    string `json:"sha256"`
 	Precision string `json:"precision"`
 	Provider  string `json:"provider"`
+	Why       string `json:"why,omitempty"` // this provider and precision
+}
+
+// Dynamics says what took the network's field to labels, cpu or cuda, and why.
+type Dynamics struct {
+	Provider string `json:"provider"`
+	Why      string `json:"why"`
 }
