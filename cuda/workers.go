@@ -59,12 +59,28 @@ type scratch struct {
 	count      []uint8 // flows that end in a px, zero between calls
 }
 
-var scratches sync.Pool //nolint:gochecknoglobals // memory is the process's
+// scratches are kept as the collector sees fit; kept holds one that is small for good.
+var (
+	scratches sync.Pool                //nolint:gochecknoglobals // memory is the process's
+	kept      = make(chan *scratch, 1) //nolint:gochecknoglobals // likewise
+)
+
+// keepPx is the size of a scratch that is kept, px: that of a frame of 1K x 1K, and some.
+const keepPx = 1 << 21
 
 // borrow returns working memory for n px; u and v are zero.
 func borrow(n int) *scratch {
-	s, ok := scratches.Get().(*scratch)
-	if !ok || cap(s.u) < n {
+	s := (*scratch)(nil)
+	if n <= keepPx {
+		select {
+		case s = <-kept:
+		default:
+		}
+	}
+	if s == nil {
+		s, _ = scratches.Get().(*scratch)
+	}
+	if s == nil || cap(s.u) < n {
 		return &scratch{u: make([]vec, n), v: make([]vec, n), components: make([]int32, n), count: make([]uint8, n)}
 	}
 	s.u, s.v, s.components, s.count = s.u[:n], s.v[:n], s.components[:n], s.count[:n]
@@ -82,5 +98,12 @@ func (h *Host) giveBack(s *scratch, f Field, fg *rowRuns) {
 			}
 		}
 	})
+	if cap(s.u) <= keepPx {
+		select {
+		case kept <- s:
+			return
+		default:
+		}
+	}
 	scratches.Put(s)
 }

@@ -169,8 +169,11 @@ func (e *enlarger) row(out []stretch, y int, near *[3][]int32, r *phase, spans [
 			if x0 < x1 {
 				b.collect(near, &e.cols[x0].near)
 			}
-			for x := x0; x < x1; x++ {
-				out = e.append(out, y, x, x+1, b.vote(r, &e.cols[x]))
+			for x := x0; x < x1; {
+				from, v := x, b.vote(r, &e.cols[x])
+				for x++; x < x1 && b.vote(r, &e.cols[x]) == v; x++ {
+				}
+				out = e.append(out, y, from, x, v)
 			}
 		}
 	}
@@ -230,13 +233,22 @@ func (b *ballot) collect(near *[3][]int32, cols *[3]int) {
 
 // vote returns the label with the most weight.
 func (b *ballot) vote(r, c *phase) int32 {
+	if b.n == 2 { // nearly always
+		if first := b.weight(0, r, c); r.sum[7]*c.sum[7]-first > first {
+			return b.labels[1]
+		}
+		return b.labels[0]
+	}
 	best, most := 0, float32(-1)
 	for i := range b.n {
-		rows := &b.rows[i]
-		weight := r.sum[1]*c.sum[rows[0]&7] + r.sum[2]*c.sum[rows[1]&7] + r.sum[4]*c.sum[rows[2]&7]
-		if weight > most {
+		if weight := b.weight(i, r, c); weight > most {
 			best, most = i, weight
 		}
 	}
 	return b.labels[best]
+}
+
+func (b *ballot) weight(i int, r, c *phase) float32 {
+	rows := &b.rows[i]
+	return r.sum[1]*c.sum[rows[0]&7] + r.sum[2]*c.sum[rows[1]&7] + r.sum[4]*c.sum[rows[2]&7]
 }

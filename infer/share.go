@@ -73,26 +73,3 @@ func (s *Segmenter) networks(tiles int) []Network {
 	}
 	return []Network{s.Network}
 }
-
-// buffers lend slices of float32 that are as large as planes, so that a frame does not have the memory of the one before
-// it cleared and mapped anew. What is not used for some rounds of garbage collection is given back.
-type buffers struct{ free sync.Pool }
-
-// planes are the buffers of this process.
-var planes buffers //nolint:gochecknoglobals // memory is the process's
-
-// get returns n values, whatever they are.
-func (p *buffers) get(n int) []float32 {
-	if s, ok := p.free.Get().(*[]float32); ok {
-		if cap(*s) >= n {
-			return (*s)[:n]
-		}
-	}
-	return make([]float32, n)
-}
-
-// put takes a slice back. Nothing may use it any more.
-func (p *buffers) put(s []float32) {
-	s = s[:0:cap(s)]
-	p.free.Put(&s)
-}
