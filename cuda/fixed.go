@@ -21,7 +21,7 @@ func fixed(v float32) int64 {
 
 // sigmoid is 1/(1+exp(-x)) to 2e-6, of operations that every processor rounds alike; NaN counts as 0.
 func sigmoid(x float32) float32 {
-	t := -x * 1.44269504
+	t := float32(-x * 1.44269504)
 	switch {
 	case t != t:
 		t = 0

@@ -9,14 +9,14 @@ type sums struct {
 	err, prob, siz int64
 }
 
-func (t *sums) add(s *sums) {
-	if t.area == 0 {
-		*t = *s
+func (s *sums) add(o *sums) {
+	if s.area == 0 {
+		*s = *o
 		return
 	}
-	t.area += s.area
-	t.x0, t.y0, t.x1, t.y1 = min(t.x0, s.x0), min(t.y0, s.y0), max(t.x1, s.x1), max(t.y1, s.y1)
-	t.err, t.prob, t.siz = t.err+s.err, t.prob+s.prob, t.siz+s.siz
+	s.area += o.area
+	s.x0, s.y0, s.x1, s.y1 = min(s.x0, o.x0), min(s.y0, o.y0), max(s.x1, o.x1), max(s.y1, o.y1)
+	s.err, s.prob, s.siz = s.err+o.err, s.prob+o.prob, s.siz+o.siz
 }
 
 // reduce measures every object: area, bounding box, and the means of flow error, probability and predicted

@@ -18,7 +18,6 @@ type Segmenter struct {
 	Scales   []float64 // image scales, ascending
 	Efforts  []Effort  // by size of the frame, ascending
 	Tile     int       // px, longest side of a tile
-	Granule  int       // px, sides of tiles are multiples of it; 0: NetworkStride. On a GPU every shape costs a search
 	Margin   int       // px at inner tile edges without weight
 	Fade     int       // px of cross-fade between tiles
 	Shift    int       // px the inner tile borders are moved; for tests of the seams
@@ -188,8 +187,7 @@ func (s *Segmenter) whole(ctx context.Context, m Image, p *plane, scale float64,
 // predict runs the network over rows y0..y1-1 of a plane tile by tile and blends the tiles: what it would give for all
 // rows. The field's planes lie in one slice, that of its Dy, which goes back to planes.
 func (s *Segmenter) predict(ctx context.Context, p *plane, y0, y1 int, t *Timings) (cuda.Field, error) {
-	granule := max(s.Granule, NetworkStride)
-	grid := tiling.Grid{Width: p.w, Height: p.h, Tile: s.Tile, Margin: s.Margin, Fade: s.Fade, Stride: granule, Shift: s.Shift}
+	grid := tiling.Grid{Width: p.w, Height: p.h, Tile: s.Tile, Margin: s.Margin, Fade: s.Fade, Stride: NetworkStride, Shift: s.Shift}
 	tiles, err := grid.Tiles()
 	if err != nil {
 		return cuda.Field{}, err

@@ -1,9 +1,9 @@
 """The int8 form in the layout that CPUs run fastest: the network written out once more, channels last.
 
-A quantised network as `quantize_static` leaves it has its activations channels first in half of its steps: ONNX
-Runtime spends as long on moving bytes about as on the convolutions. Here every step is one that works on
-unsigned 8-bit activations [n, h, w, c], weights are signed 8-bit with one scale per output channel, sums are
-32-bit, and what costs a copy is written so that it costs no more than that:
+A quantised network as `quantize_static` leaves it has its activations channels first in many of its steps: ONNX
+Runtime spends half of its time on moving bytes about. Here every step works on unsigned 8-bit activations
+[n, h, w, c], weights are signed 8-bit with one scale per output channel, sums are 32-bit, and what has to be copied is
+copied once:
 
 - nearest-neighbour enlargement is two concatenations of a tensor with itself;
 - where coarse features stand beside fine ones, their scales differ: the convolution's weights for the coarse ones

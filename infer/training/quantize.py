@@ -2,10 +2,10 @@
 
 build/venv/bin/python quantize.py MODEL.onnx OUT.onnx NPZDIR [--images 48]
 
-Convolutions run on unsigned 8-bit activations and signed 8-bit weights, one scale per output channel;
-the first convolution, which sees the image, and the head, which makes the flow, stay in float32.
+Convolutions run on unsigned 8-bit activations and signed 8-bit weights, one scale per output channel. The first
+convolution sees the image in 12 bits, and the head, which makes the flow, adds up in 32 bits and answers in float32.
 Normalising, clipping and blending are outside the network and in float32 anyway. Ranges are percentiles
-over crops of the training images at the image scales aimsd uses. Prints the largest activation.
+over crops of the training images at the image scales aimsd uses. pack.py writes the file. Prints the largest activation.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
+
+import pack
 
 SIDE = 256
 SCALES = (2.0, 1.0, 0.5, 0.25)
@@ -89,9 +91,10 @@ def main():
         graph = folded(args.model, plain).graph
         convolutions = [n.name for n in graph.node if n.op_type in ("Conv", "FusedConv")]
         print(f"{len(convolutions)} convolutions; largest activation {largest_activation(plain, reader):.1f}")
+        ranges = os.path.join(folder, "ranges.onnx")
         quantize_static(
             plain,
-            args.out,
+            ranges,
             reader,
             quant_format=QuantFormat.QDQ,
             per_channel=True,
@@ -101,6 +104,7 @@ def main():
             extra_options={"CalibPercentile": 99.999, "ActivationSymmetric": False},
             nodes_to_exclude=[convolutions[0], convolutions[-1]],
         )
+        onnx.save(pack.pack(onnx.load(plain), onnx.load(ranges)), args.out)
     print(f"{args.out}: {os.path.getsize(args.out)} bytes")
 
 
