@@ -39,18 +39,31 @@ func (m Image) validate() error {
 
 // Range returns the grey values at the 1st and 99th percentile, interpolated linearly between ranks.
 func (m Image) Range() (lo, hi float64) {
-	hist := make([]int, 1<<16)
-	for y := range m.Height {
-		if m.Gray8 != nil {
-			for _, v := range m.Gray8[y*m.Stride:][:m.Width] {
-				hist[v]++
-			}
-		} else {
-			for _, v := range m.Gray16[y*m.Stride:][:m.Width] {
-				hist[v]++
+	levels := 1 << 16
+	if m.Gray8 != nil {
+		levels = 1 << 8
+	}
+	hist := make([]int, levels)
+	var adding sync.Mutex
+	bands(m.Height, func(y0, y1 int) {
+		own := make([]int, levels)
+		for y := y0; y < y1; y++ {
+			if m.Gray8 != nil {
+				for _, v := range m.Gray8[y*m.Stride:][:m.Width] {
+					own[v]++
+				}
+			} else {
+				for _, v := range m.Gray16[y*m.Stride:][:m.Width] {
+					own[v]++
+				}
 			}
 		}
-	}
+		adding.Lock()
+		defer adding.Unlock()
+		for v, c := range own {
+			hist[v] += c
+		}
+	})
 	n := m.Width * m.Height
 	return percentile(hist, n, 0.01), percentile(hist, n, 0.99)
 }
@@ -123,13 +136,15 @@ func (p *plane) row(dst []float32, x0, y int) {
 // repeating the edge, as the network was trained and measured.
 func (p *plane) tile(dst []float32, x0, y0, w, h int) {
 	inside := min(w, p.w-x0)
-	for y := range h {
-		row := dst[y*w:][:w]
-		p.row(row[:inside], x0, mirror(y0+y, p.h))
-		for x := inside; x < w; x++ {
-			row[x] = p.at(mirror(x0+x, p.w), mirror(y0+y, p.h))
+	bands(h, func(from, to int) {
+		for y := from; y < to; y++ {
+			row := dst[y*w:][:w]
+			p.row(row[:inside], x0, mirror(y0+y, p.h))
+			for x := inside; x < w; x++ {
+				row[x] = p.at(mirror(x0+x, p.w), mirror(y0+y, p.h))
+			}
 		}
-	}
+	})
 }
 
 func (p *plane) at(x, y int) float32 {

@@ -178,7 +178,7 @@ func (s *Session) create(provider string, threads int) (*ort.DynamicAdvancedSess
 		opts.SetIntraOpNumThreads(threads),
 		opts.SetInterOpNumThreads(1),
 		opts.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
-		// an idle daemon must not burn a core beside the microscope
+		// neither an idle daemon nor threads that wait must burn a core beside the microscope and the other stages
 		opts.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		opts.AddSessionConfigEntry("session.set_denormal_as_zero", "1"),
 	)
