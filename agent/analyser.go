@@ -65,7 +65,7 @@ func OpenAnalyser(ctx context.Context, c InferConfig) (*Analyser, error) {
 		Version: version(),
 		session: session, scorer: sha256.Sum256(model.Scorer),
 	}
-	if a.dynamics, err = openDynamics(c.Provider); err != nil {
+	if a.dynamics, err = openDynamics(c); err != nil {
 		_ = session.Close()
 		return nil, usageError{err}
 	}

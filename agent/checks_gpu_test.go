@@ -90,11 +90,11 @@ func TestAFrameThatTheGPUFailedSaysSo(t *testing.T) {
 }
 
 func TestAProviderForTheNetworkTakesTheDynamicsThatThereAre(t *testing.T) {
-	d, err := openDynamics("cuda")
+	d, err := openDynamics(InferConfig{Provider: "cuda"})
 	require.NoError(t, err)
 	require.NotEmpty(t, d.why)
 	require.NoError(t, d.Close())
-	d, err = openDynamics("cpu")
+	d, err = openDynamics(InferConfig{Provider: "cpu"})
 	require.NoError(t, err)
 	require.Equal(t, &reporting.Dynamics{Provider: "cpu", Why: "as configured"}, d.ran())
 }

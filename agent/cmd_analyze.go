@@ -14,7 +14,7 @@ import (
 const outputDefault = "aims_out"
 
 func newAnalyzeCommand() *cobra.Command {
-	var out, scale, provider, mode, model string
+	var out, scale, provider, mode, model, walk string
 	var tile, shift int
 	c := &cobra.Command{
 		Use:   "analyze [flags] PATH...",
@@ -32,7 +32,8 @@ and the exit status is 1.`,
 			if err != nil {
 				return usageError{err}
 			}
-			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda"), validTile(tile, shift)); err != nil {
+			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda"),
+				oneOf("dynamics", walk, DynamicsSquaring, DynamicsEuler), validTile(tile, shift)); err != nil {
 				return usageError{err}
 			}
 			for _, path := range args {
@@ -44,13 +45,13 @@ and the exit status is 1.`,
 			if len(inputs) == 0 {
 				return usagef("analyze: no images to analyse; name image files or folders that hold some")
 			}
-			a, err := OpenAnalyser(c.Context(), InferConfig{Provider: provider, Model: model})
+			a, err := OpenAnalyser(c.Context(), InferConfig{Provider: provider, Model: model, Dynamics: walk})
 			if err != nil {
 				return err
 			}
 			defer a.Close()
 			a.Scale = policy
-			a.ConfigHash = hashOf(scale, mode, model, fmt.Sprint(tile), fmt.Sprint(shift))
+			a.ConfigHash = hashOf(scale, mode, model, walk, fmt.Sprint(tile), fmt.Sprint(shift))
 			if tile > 0 {
 				a.Segmenter.Tile = tile
 			}
@@ -65,6 +66,7 @@ and the exit status is 1.`,
 	f.StringVar(&provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
 	f.StringVar(&mode, "mode", ModeParticles, "what the objects are: particles, grains, pores, fibres")
 	f.StringVar(&model, "model", models.DefaultName, "network: default, light, large, or an .onnx file")
+	f.StringVar(&walk, "dynamics", DynamicsSquaring, "how pixels follow the flow: squaring, or euler, the slow reference")
 	f.IntVar(&tile, "tile", 0, "side of a tile, px, a multiple of 32; 0 chooses (results do not depend on it)")
 	f.IntVar(&shift, "tile-shift", 0, "move the inner tile borders, px (results do not depend on it)")
 	return c

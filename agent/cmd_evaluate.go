@@ -16,7 +16,7 @@ const evaluateOutput = "aims_evaluation"
 const worstDefault = 24
 
 func newEvaluateCommand() *cobra.Command {
-	var out, truth, labels, scale, provider, mode, model string
+	var out, truth, labels, scale, provider, mode, model, walk string
 	var worst int
 	c := &cobra.Command{
 		Use:   "evaluate -o DIR (--truth LABELDIR | --scale TRUTH.json) IMAGE...",
@@ -47,7 +47,7 @@ An image that fails though its truth is known counts as nothing found; the exit 
 			if scale != "" && labels != "" {
 				return usagef("evaluate: --labels goes with --truth, not with --scale")
 			}
-			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda")); err != nil {
+			if err := firstError(ValidMode(mode), oneOf("provider", provider, "auto", "cpu", "cuda"), oneOf("dynamics", walk, DynamicsSquaring, DynamicsEuler)); err != nil {
 				return usageError{err}
 			}
 			if worst < 0 {
@@ -61,9 +61,9 @@ An image that fails though its truth is known counts as nothing found; the exit 
 			e := evaluation{
 				Dir: out, Mode: mode, Worst: worst, Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(), Now: time.Now,
 				Open: func(ctx context.Context) (*Analyser, error) {
-					a, err := OpenAnalyser(ctx, InferConfig{Provider: provider, Model: model})
+					a, err := OpenAnalyser(ctx, InferConfig{Provider: provider, Model: model, Dynamics: walk})
 					if err == nil {
-						a.ConfigHash = hashOf(mode, model)
+						a.ConfigHash = hashOf(mode, model, walk)
 					}
 					return a, err
 				},
@@ -79,6 +79,7 @@ An image that fails though its truth is known counts as nothing found; the exit 
 	f.StringVar(&provider, "provider", "auto", "what runs the network: auto, cpu, cuda")
 	f.StringVar(&mode, "mode", ModeParticles, "what the objects are: particles, grains, pores, fibres")
 	f.StringVar(&model, "model", models.DefaultName, "network: default, light, large, or an .onnx file")
+	f.StringVar(&walk, "dynamics", DynamicsSquaring, "how pixels follow the flow: squaring, or euler, the slow reference")
 	f.IntVar(&worst, "worst", worstDefault, "how many of the worst images to show")
 	return c
 }

@@ -97,6 +97,7 @@ type InferConfig struct {
 	Model    string `yaml:"model"`
 	Threads  int    `yaml:"threads"`
 	MemoryMB int    `yaml:"memory_mb"`
+	Dynamics string `yaml:"dynamics"`
 	SelfTest bool   `yaml:"self_test"`
 }
 
@@ -137,7 +138,7 @@ func DefaultConfig() Config {
 		Site: "lab", Instrument: "instrument",
 		GRPC:  GRPCConfig{Listen: "127.0.0.1:7443", MaxInFlightMB: 1024, MaxConnections: 64, MaxCalls: 100},
 		HTTP:  HTTPConfig{Listen: "127.0.0.1:7480"},
-		Infer: InferConfig{Provider: "auto", Model: "default", SelfTest: true},
+		Infer: InferConfig{Provider: "auto", Model: "default", Dynamics: DynamicsSquaring, SelfTest: true},
 		Run:   RunConfig{IdleTimeout: 10 * time.Minute},
 		Disk:  defaultDisk(), Retention: defaultRetention(),
 		MQTT:     MQTTConfig{Outbox: defaultOutbox()},

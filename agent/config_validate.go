@@ -38,6 +38,9 @@ func (c *Config) validate() error {
 	if err := oneOf("infer.provider", c.Infer.Provider, "auto", "cpu", "cuda"); err != nil {
 		return err
 	}
+	if err := oneOf("infer.dynamics", c.Infer.Dynamics, DynamicsSquaring, DynamicsEuler); err != nil {
+		return err
+	}
 	if c.Infer.Threads < 0 || c.Infer.MemoryMB < 0 {
 		return fmt.Errorf("infer.threads is %d and infer.memory_mb %d; they must be at least 0", c.Infer.Threads, c.Infer.MemoryMB)
 	}

@@ -21,14 +21,24 @@ type dynamics struct {
 	log    *zap.Logger // nil: nobody is told
 }
 
+// How pixels follow the flow.
+const (
+	DynamicsSquaring = "squaring" // 256 steps in eight passes
+	DynamicsEuler    = "euler"    // 200 steps one by one: the reference, some ten times as slow
+)
+
 // openDynamics chooses the dynamics. Provider cuda is one for the network: the program is built without kernels as a
 // rule, and their twin on the CPU gives the same labels.
-func openDynamics(provider string) (*dynamics, error) {
+func openDynamics(c InferConfig) (*dynamics, error) {
+	provider, params := c.Provider, cuda.DefaultParams()
 	if provider == cuda.ProviderCUDA {
 		provider = cuda.ProviderAuto
 	}
+	if c.Dynamics == DynamicsEuler {
+		params.Euler = cuda.EulerSteps
+	}
 	d := &dynamics{}
-	chosen, why, err := cuda.Choose(cuda.DefaultParams(), provider, d.fail)
+	chosen, why, err := cuda.Choose(params, provider, d.fail)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,9 @@ const (
 // could not do (failed may be nil). Whoever chose closes the result if it is an io.Closer.
 func Choose(p Params, provider string, failed func(error)) (d Dynamics, why string, err error) {
 	host := &Host{Params: p}
+	if p.Euler > 0 && provider != ProviderCUDA {
+		return host, fmt.Sprintf("cpu: the reference mode of %d steps has no kernels", p.Euler), nil
+	}
 	switch provider {
 	case ProviderCPU:
 		return host, "cpu: as configured", nil

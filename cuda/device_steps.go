@@ -26,6 +26,9 @@ func (k *Kernels) Labels(ctx context.Context, f Field) (*Segments, error) {
 	if len(f.Dy) != n || len(f.Dx) != n || len(f.Logit) != n || len(f.Size) != n {
 		return nil, fmt.Errorf("cuda: field planes do not have %dx%d values", f.Width, f.Height)
 	}
+	if k.Params.Euler > 0 {
+		return nil, deviceError(fmt.Errorf("the reference mode of %d steps has no kernels", k.Params.Euler))
+	}
 	l := layOut(n)
 	if err := k.frame.grow(k.Machine, l.bytes, fmt.Sprintf("a field of %dx%d px", f.Width, f.Height)); err != nil {
 		return nil, deviceError(err)

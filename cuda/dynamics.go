@@ -19,6 +19,7 @@ type Field struct {
 type Params struct {
 	FlowScale float32 // flow vectors are this long in the field
 	Squarings int     // 2^Squarings steps of one px
+	Euler     int     // > 0: so many steps one by one instead; the reference mode, of Host only
 	MinSink   int     // px that must end in a sink for it to count
 	MinArea   int     // px; smaller objects are dropped
 }
@@ -68,7 +69,7 @@ func (h *Host) Labels(ctx context.Context, f Field) (*Segments, error) {
 	s := borrow(n)
 	defer h.giveBack(s, f, fg)
 	h.displacement(f, fg, s.u)
-	u, err := h.square(ctx, f, fg, s.u, s.v)
+	u, err := h.walk(ctx, f, fg, s)
 	if err != nil {
 		return nil, err
 	}
@@ -78,4 +79,12 @@ func (h *Host) Labels(ctx context.Context, f Field) (*Segments, error) {
 	count := h.gather(f, fg, labels, s.components, dilated, components)
 	h.fillHoles(labels, f.Width, f.Height)
 	return &Segments{Width: f.Width, Height: f.Height, Labels: labels, Objects: h.reduce(f, u, labels, count)}, ctx.Err()
+}
+
+// walk follows the flow from every foreground pixel to its end; the result is in one of the scratch's displacements.
+func (h *Host) walk(ctx context.Context, f Field, fg *rowRuns, s *scratch) ([]vec, error) {
+	if h.Params.Euler > 0 {
+		return s.v, h.euler(ctx, f, fg, s.u, s.v)
+	}
+	return h.square(ctx, f, fg, s.u, s.v)
 }
