@@ -25,7 +25,7 @@ type Params struct {
 }
 
 // DefaultParams returns the constants of the shipped networks.
-func DefaultParams() Params { return Params{FlowScale: 5, Squarings: 8, MinSink: 3, MinArea: 12} }
+func DefaultParams() Params { return Params{FlowScale: 5, Squarings: 8, MinSink: 8, MinArea: 12} }
 
 // Object is what the dynamics know of a label. Means are over the object's pixels.
 type Object struct {
