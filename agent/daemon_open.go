@@ -43,7 +43,6 @@ func (d *Daemon) open(ctx context.Context) error {
 		return err
 	}
 	analyser.configure(c)
-	analyser.tell(d.Log)
 	d.live.Store(&settings{*c, analyser})
 	d.stats = newStats(d.store)
 	d.stats.registry.MustRegister(storageCollector{d.disk, d.retention})
@@ -66,6 +65,7 @@ func (d *Daemon) open(ctx context.Context) error {
 	if err := d.openListeners(ctx); err != nil {
 		return err
 	}
+	analyser.tell(d.Log) // not before: a start that is refused says why in one line
 	d.pipeline = &pipeline{
 		Analyser: analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
 		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(), Revive: d.revive,
