@@ -196,8 +196,8 @@ func (s *Segmenter) predict(ctx context.Context, p *plane, y0, y1 int, t *Timing
 	f, all := newField(p.w, y1-y0)
 	f.Top = y0
 	area := tiles[0].W * tiles[0].H
-	direct := area == p.w*(y1-y0) // the tile is the field
-	if len(tiles) > 1 {           // their sums start from zero
+	direct := len(tiles) == 1 && tiles[0].W == f.Width && tiles[0].H == f.Height // the tile is the field
+	if len(tiles) > 1 {                                                          // their sums start from zero
 		clear(all)
 	}
 	blend := tiling.Blender{Width: p.w, Height: y1 - y0, Top: y0, Planes: [][]float32{f.Dy, f.Dx, f.Logit, f.Size}}

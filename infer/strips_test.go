@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 
@@ -47,5 +48,32 @@ func TestMemoryDecidesHowManyRowsAreLookedAt(t *testing.T) {
 	p := &plane{w: 1000, h: 9000}
 	for memory, rows := range map[int]int{0: 9000, 1000 * 9000 * pxBytes: 9000, 1000 * 4000 * pxBytes: 4000 - 2*stripEdge, 5: stripLeast} {
 		require.Equal(t, rows, (&Segmenter{Memory: memory}).stripRows(p), "%d bytes", memory)
+	}
+}
+
+// echo is a network whose planes all show the image.
+type echo struct{}
+
+func (echo) Predict(_ context.Context, image []float32, w, h int, out []float32) error {
+	for c := range Channels {
+		copy(out[c*w*h:], image[:w*h])
+	}
+	return nil
+}
+
+func TestAStripAsLargeAsATileIsStillBlendedOfSeveral(t *testing.T) {
+	const side, rows = 1280, 320 // three by three tiles of 640x640 px, as many as in the strip
+	p := &plane{w: side, h: side, data: make([]float32, side*side)}
+	for i := range p.data {
+		p.data[i] = float32(i % 4099)
+	}
+	s := &Segmenter{Network: echo{}, Tile: 640, Margin: 128, Fade: 64}
+	for _, y0 := range []int{0, 480} {
+		f, err := s.predict(t.Context(), p, y0, y0+rows, &Timings{})
+		require.NoError(t, err)
+		require.Len(t, f.Size, side*rows)
+		for _, i := range []int{0, side/2 + 7, side - 1, side*rows/2 + 900, side*rows - 1} {
+			require.InDelta(t, p.data[y0*side+i], f.Size[i], 0.01, "px %d of the strip from row %d", i, y0)
+		}
 	}
 }
