@@ -51,7 +51,7 @@ func (h *Host) rows(height int, fn func(y0, y1 int)) {
 	h.jobs((height+band-1)/band, func(k int) { fn(k*band, min((k+1)*band, height)) })
 }
 
-// scratch is the working memory of one call, 20 bytes per px. It is lent and given back, so that a frame does not
+// scratch is the working memory of one call, 21 bytes per px. It is lent and given back, so that a frame does not
 // have the memory of the one before it mapped and cleared anew.
 type scratch struct {
 	u, v       []vec   // displacements of one pass and the next

@@ -100,17 +100,11 @@ func (s *Segmenter) inCell(ctx context.Context, m Image, norm normaliser, k int,
 	start := time.Now()
 	p := resample(m.Crop(at.X0, at.Y0, at.X1, at.Y1), norm, (at.X1-at.X0)*k, (at.Y1-at.Y0)*k)
 	t.Normalise.lap(start)
-	field, err := s.predict(ctx, p, 0, p.h, t)
+	seg, looks, err := s.look(ctx, p, 0, p.h, t)
 	if err != nil {
 		return err
 	}
-	defer planes.put(field.Dy)
 	start = time.Now()
-	seg, err := s.Dynamics.Labels(ctx, field)
-	if err != nil {
-		return err
-	}
-	looks := sketches(p, field, seg)
 	for i := range seg.Objects {
 		o := &seg.Objects[i]
 		o.X0, o.Y0, o.X1, o.Y1 = o.X0+c.all.X0, o.Y0+c.all.Y0, o.X1+c.all.X0, o.Y1+c.all.Y0

@@ -169,19 +169,31 @@ func (s *Segmenter) whole(ctx context.Context, m Image, p *plane, scale float64,
 	if rows := s.stripRows(p); rows < p.h {
 		return s.inStrips(ctx, m, p, scale, rows, t)
 	}
-	field, err := s.predict(ctx, p, 0, p.h, t)
+	seg, looks, err := s.look(ctx, p, 0, p.h, t)
 	if err != nil {
 		return nil, err
+	}
+	start := time.Now()
+	l := newLevel(scale, seg, looks, m.Width, m.Height)
+	t.Dynamics.lap(start)
+	return l, nil
+}
+
+// look finds the objects in rows y0..y1-1 of a plane, and what each looks like there. Rows of objects count from y0.
+func (s *Segmenter) look(ctx context.Context, p *plane, y0, y1 int, t *Timings) (*cuda.Segments, []sketch, error) {
+	field, err := s.predict(ctx, p, y0, y1, t)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer planes.put(field.Dy)
 	start := time.Now()
 	seg, err := s.Dynamics.Labels(ctx, field)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	l := newLevel(scale, seg, sketches(p, field, seg), m.Width, m.Height)
+	looks := sketches(p.rows(y0, y1), field, seg)
 	t.Dynamics.lap(start)
-	return l, nil
+	return seg, looks, nil
 }
 
 // predict runs the network over rows y0..y1-1 of a plane tile by tile and blends the tiles: what it would give for all

@@ -31,23 +31,17 @@ func (s *Segmenter) stripRows(p *plane) int {
 // inStrips looks at an image scale in strips with cores of some rows.
 func (s *Segmenter) inStrips(ctx context.Context, m Image, p *plane, scale float64, rows int, t *Timings) (*level, error) {
 	l := &level{scale: scale, w: p.w, h: p.h}
-	dynamics := s.Dynamics
-	if _, ok := dynamics.(*cuda.Host); !ok { // only the host knows strips
-		dynamics = &cuda.Host{Params: cuda.DefaultParams()}
+	one := *s
+	if _, ok := s.Dynamics.(*cuda.Host); !ok { // only the host knows strips
+		one.Dynamics = &cuda.Host{Params: cuda.DefaultParams()}
 	}
 	for core := 0; core < p.h; core += rows {
 		y0, y1, end := max(core-stripEdge, 0), min(core+rows+stripEdge, p.h), min(core+rows, p.h)
-		field, err := s.predict(ctx, p, y0, y1, t)
+		seg, looks, err := one.look(ctx, p, y0, y1, t)
 		if err != nil {
 			return nil, err
 		}
 		start := time.Now()
-		seg, err := dynamics.Labels(ctx, field)
-		if err != nil {
-			return nil, err
-		}
-		looks := sketches(p.rows(y0, y1), field, seg)
-		planes.put(field.Dy)
 		for i := range seg.Objects {
 			seg.Objects[i].Y0 += y0
 			seg.Objects[i].Y1 += y0
