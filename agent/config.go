@@ -26,6 +26,7 @@ type Config struct {
 	Disk       DiskConfig      `yaml:"disk"`
 	Retention  RetentionConfig `yaml:"retention"`
 	Rules      []rules.Rule    `yaml:"rules"`
+	Milling    []MillingConfig `yaml:"milling"`
 	Evidence   EvidenceConfig  `yaml:"evidence"`
 	Log        LogConfig       `yaml:"log"`
 	Reload     string          `yaml:"reload"`

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -85,7 +86,9 @@ func yamlFields(t reflect.Type) map[string]reflect.StructField {
 	fields := map[string]reflect.StructField{}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if name := yamlName(f); name != "" {
+		if inline(f) {
+			maps.Copy(fields, yamlFields(f.Type))
+		} else if name := yamlName(f); name != "" {
 			fields[name] = f
 		}
 	}
@@ -95,12 +98,17 @@ func yamlFields(t reflect.Type) map[string]reflect.StructField {
 func fieldNames(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
-		if name := yamlName(t.Field(i)); name != "" {
+		if f := t.Field(i); inline(f) {
+			names = append(names, fieldNames(f.Type)...)
+		} else if name := yamlName(f); name != "" {
 			names = append(names, name)
 		}
 	}
 	return names
 }
+
+// inline reports whether a struct's fields stand among those of the one it is in.
+func inline(f reflect.StructField) bool { return f.Tag.Get("yaml") == ",inline" }
 
 func yamlName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")

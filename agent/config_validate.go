@@ -71,7 +71,7 @@ func (c *Config) validate() error {
 	if c.GRPC.MaxConnections < 1 || c.GRPC.MaxCalls < 0 {
 		return fmt.Errorf("grpc.max_connections is %d and grpc.max_calls_per_s %g; they must be at least 1 and 0 (no limit)", c.GRPC.MaxConnections, c.GRPC.MaxCalls)
 	}
-	if err := c.validateClients(); err != nil {
+	if err := firstError(c.validateClients(), c.validateMilling()); err != nil {
 		return err
 	}
 	if c.GRPC.MaxInFlightMB < 1 {

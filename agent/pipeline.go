@@ -37,6 +37,7 @@ type pipeline struct {
 	Backoff  time.Duration                             // before a failed write is tried again; 0: 1 s
 	Suspects *suspects                                 // nil: none
 	Evidence *evidence                                 // nil: none
+	Millings *millings                                 // nil: nothing is milled
 	OnDamage func(error)                               // the store is damaged; may be nil
 	// Urgent brings arrivals that do not wait behind those of Run. It is never closed; nothing is sent on it any
 	// more when the arrivals' channel is closed. nil: none are urgent.
@@ -170,7 +171,9 @@ func (p *pipeline) analyse(ctx context.Context, j job) job {
 	}
 	for {
 		j.err = guarded(p.Log, "analysis", j.arrival.Name, func() (err error) {
-			j.analysis, err = p.Analyser.Analyse(ctx, j.frame, mode)
+			if j.analysis, err = p.Analyser.Analyse(ctx, j.frame, mode); err == nil {
+				err = p.Millings.observe(ctx, j.arrival, j.frame, j.analysis.Result)
+			}
 			return err
 		})
 		if j.err == nil || ctx.Err() != nil || p.Revive == nil || !p.Revive(ctx, j.err) {
@@ -255,13 +258,25 @@ func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Com
 	} else {
 		c.Summary, c.Messages = msg.Payload, append(c.Messages, msg)
 	}
+	var next *advised
 	err = p.retry(ctx, "commit", func() (err error) {
 		if c.Result == nil {
-			return p.Store.Commit(ctx, c)
+			all := c
+			if next, all.Messages, err = p.adviseUnseen(ctx, a, rec, c); err != nil {
+				return err
+			}
+			return p.Store.Commit(ctx, all)
 		}
-		raised, err = p.Alerts.evaluate(ctx, rec, c.Result, func(states []reporting.AlertState, messages []reporting.Message) error {
+		raised, err = p.Alerts.evaluate(ctx, rec, c.Result, p.Millings.preview(rec, c.Result), func(states []reporting.AlertState, messages []reporting.Message) error {
 			all := c
 			all.Alerts, all.Messages = states, append(slices.Clip(c.Messages), messages...)
+			if c.Result.Milling != nil {
+				var msg reporting.Message
+				if next, msg, err = p.Millings.decide(rec, c.Result, p.Alerts.advice(rec.Source)); err != nil {
+					return err
+				}
+				all.Messages = append(all.Messages, msg)
+			}
 			return p.Store.Commit(ctx, all)
 		})
 		return err
@@ -274,11 +289,27 @@ func (p *pipeline) commit(ctx context.Context, a stream.Arrival, c reporting.Com
 		}
 		return rec, nil, false
 	}
+	if err == nil {
+		p.Millings.publish(next)
+	}
 	p.Suspects.clear(a.FrameID)
 	a.Settle(stream.Outcome{State: stream.State(c.State), Reason: c.Reason, Result: c.Summary})
 	p.Runs.done(ctx, a.RunID, a.EndOfRun)
 	p.observe(rec, c, a, now)
 	return rec, raised, true
+}
+
+// adviseUnseen adds what is advised where a frame of a milling source has no result. A dropped one says nothing: a
+// newer one is on its way.
+func (p *pipeline) adviseUnseen(ctx context.Context, a stream.Arrival, rec reporting.FrameRecord, c reporting.Completion) (*advised, []reporting.Message, error) {
+	if c.State != string(stream.StateRejected) {
+		return nil, c.Messages, nil
+	}
+	next, msg, err := p.Millings.unseen(ctx, a, rec)
+	if next == nil || err != nil {
+		return nil, c.Messages, err
+	}
+	return next, append(slices.Clip(c.Messages), msg), nil
 }
 
 // observe logs the frame in one line and counts it.

@@ -165,7 +165,7 @@ func modelChanged(model string, a *Analyser) bool {
 
 // changesLive reports whether a key can change while the daemon runs.
 func changesLive(key string) bool {
-	for _, live := range []string{"sources", "infer.", "scale.", "run.", "rules", "log.level", "disk.", "retention."} {
+	for _, live := range []string{"sources", "infer.", "scale.", "run.", "rules", "milling", "log.level", "disk.", "retention."} {
 		if strings.HasPrefix(key, live) {
 			return true
 		}

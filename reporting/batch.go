@@ -84,7 +84,7 @@ func WriteBatchFrom(frames, dir string, b Batch) error {
 	}
 	var failed []error
 	for _, f := range files {
-		if err := replaceFile(dir, f.name, f.encode); err != nil {
+		if err := ReplaceFile(dir, f.name, f.encode); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", f.name, err))
 		}
 	}

@@ -129,7 +129,7 @@ func writePages(dir, what string, files []pageFile) error {
 	}
 	var failed []error
 	for _, f := range files {
-		if err := replaceFile(dir, f.name, f.encode); err != nil {
+		if err := ReplaceFile(dir, f.name, f.encode); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", f.name, err))
 		}
 	}

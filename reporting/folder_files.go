@@ -80,8 +80,8 @@ func writeSynced(path string, encode func(io.Writer) error) (err error) {
 	return f.Sync()
 }
 
-// replaceFile writes DIR/name beside its old version and then renames it over that.
-func replaceFile(dir, name string, encode func(io.Writer) error) (err error) {
+// ReplaceFile writes DIR/name beside its old version and then renames it over that.
+func ReplaceFile(dir, name string, encode func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(dir, tempPrefix+"*")
 	if err != nil {
 		return err

@@ -18,7 +18,8 @@ const (
 	EventSchema  = "aims.event/1"
 	AlertSchema  = "aims.alert/1"
 
-	CommandSchema = "aims.command/1"
+	CommandSchema  = "aims.command/1"
+	FeedbackSchema = "aims.feedback/1"
 )
 
 // Schemas maps each published document to its version, as the meta message lists them.
@@ -26,6 +27,7 @@ func Schemas() map[string]string {
 	return map[string]string{
 		"status": StatusSchema, "meta": MetaSchema, "frame": FrameSchema, "run": RunSchema,
 		"event": EventSchema, "alert": AlertSchema, "command": CommandSchema, "result": ResultSchema,
+		"feedback": FeedbackSchema,
 	}
 }
 

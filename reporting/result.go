@@ -23,6 +23,7 @@ type Result struct {
 	Confidence    *float64                `json:"confidence"`
 	ImageQuality  []string                `json:"image_quality"`
 	Acquisition   map[string]any          `json:"acquisition,omitempty"`
+	Milling       *Milling                `json:"milling,omitempty"` // of a source where something is milled
 	TimingsMs     Timings                 `json:"timings_ms"`
 	Model         *Model                  `json:"model"`              // nil for labels made elsewhere
 	Dynamics      *Dynamics               `json:"dynamics,omitempty"` // nil for labels made elsewhere

@@ -9,5 +9,5 @@ import (
 //go:embed *.schema.json
 var files embed.FS
 
-// FS holds status, meta, frame, run, event, alert and result, each as NAME.schema.json.
+// FS holds status, meta, frame, run, event, alert, feedback and result, each as NAME.schema.json.
 func FS() fs.FS { return files }

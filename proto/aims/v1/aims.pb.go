@@ -75,6 +75,113 @@ func (PixelFormat) EnumDescriptor() ([]byte, []int) {
 	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{0}
 }
 
+type BeamType int32
+
+const (
+	BeamType_BEAM_TYPE_UNSPECIFIED BeamType = 0
+	BeamType_ELECTRON              BeamType = 1 // values as OpenFIBSEM's BeamType
+	BeamType_ION                   BeamType = 2
+)
+
+// Enum value maps for BeamType.
+var (
+	BeamType_name = map[int32]string{
+		0: "BEAM_TYPE_UNSPECIFIED",
+		1: "ELECTRON",
+		2: "ION",
+	}
+	BeamType_value = map[string]int32{
+		"BEAM_TYPE_UNSPECIFIED": 0,
+		"ELECTRON":              1,
+		"ION":                   2,
+	}
+)
+
+func (x BeamType) Enum() *BeamType {
+	p := new(BeamType)
+	*p = x
+	return p
+}
+
+func (x BeamType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BeamType) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_aims_v1_aims_proto_enumTypes[1].Descriptor()
+}
+
+func (BeamType) Type() protoreflect.EnumType {
+	return &file_proto_aims_v1_aims_proto_enumTypes[1]
+}
+
+func (x BeamType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BeamType.Descriptor instead.
+func (BeamType) EnumDescriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{1}
+}
+
+type Advice int32
+
+const (
+	Advice_ADVICE_UNSPECIFIED Advice = 0
+	Advice_CONTINUE           Advice = 1
+	Advice_PAUSE              Advice = 2 // can be resumed
+	Advice_STOP               Advice = 3 // cannot be resumed
+	Advice_REALIGN            Advice = 4 // correct the drift, then go on
+	Advice_ABSTAIN            Advice = 5 // this frame says nothing: do not act on it
+)
+
+// Enum value maps for Advice.
+var (
+	Advice_name = map[int32]string{
+		0: "ADVICE_UNSPECIFIED",
+		1: "CONTINUE",
+		2: "PAUSE",
+		3: "STOP",
+		4: "REALIGN",
+		5: "ABSTAIN",
+	}
+	Advice_value = map[string]int32{
+		"ADVICE_UNSPECIFIED": 0,
+		"CONTINUE":           1,
+		"PAUSE":              2,
+		"STOP":               3,
+		"REALIGN":            4,
+		"ABSTAIN":            5,
+	}
+)
+
+func (x Advice) Enum() *Advice {
+	p := new(Advice)
+	*p = x
+	return p
+}
+
+func (x Advice) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Advice) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_aims_v1_aims_proto_enumTypes[2].Descriptor()
+}
+
+func (Advice) Type() protoreflect.EnumType {
+	return &file_proto_aims_v1_aims_proto_enumTypes[2]
+}
+
+func (x Advice) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Advice.Descriptor instead.
+func (Advice) EnumDescriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{2}
+}
+
 type FrameAck_State int32
 
 const (
@@ -117,11 +224,11 @@ func (x FrameAck_State) String() string {
 }
 
 func (FrameAck_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_proto_aims_v1_aims_proto_enumTypes[1].Descriptor()
+	return file_proto_aims_v1_aims_proto_enumTypes[3].Descriptor()
 }
 
 func (FrameAck_State) Type() protoreflect.EnumType {
-	return &file_proto_aims_v1_aims_proto_enumTypes[1]
+	return &file_proto_aims_v1_aims_proto_enumTypes[3]
 }
 
 func (x FrameAck_State) Number() protoreflect.EnumNumber {
@@ -575,6 +682,915 @@ func (x *FrameResult) GetSummaryJson() string {
 	return ""
 }
 
+type WatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`            // "" is every one
+	RunId         string                 `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"` // "" is every one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WatchRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+type ArmRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	RunId         string                 `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`              // the run that is armed; it must be the source's open one
+	LeaseMs       int64                  `protobuf:"varint,3,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"`       // how long; at most the configuration's lease
+	AllowStop     bool                   `protobuf:"varint,4,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"` // besides a pause also a stop, where a rule or the end-point's advice says STOP
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`                                 // who, for the record
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArmRequest) Reset() {
+	*x = ArmRequest{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArmRequest) ProtoMessage() {}
+
+func (x *ArmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArmRequest.ProtoReflect.Descriptor instead.
+func (*ArmRequest) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ArmRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ArmRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *ArmRequest) GetLeaseMs() int64 {
+	if x != nil {
+		return x.LeaseMs
+	}
+	return 0
+}
+
+func (x *ArmRequest) GetAllowStop() bool {
+	if x != nil {
+		return x.AllowStop
+	}
+	return false
+}
+
+func (x *ArmRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type DisarmRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	By            string                 `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisarmRequest) Reset() {
+	*x = DisarmRequest{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisarmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisarmRequest) ProtoMessage() {}
+
+func (x *DisarmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisarmRequest.ProtoReflect.Descriptor instead.
+func (*DisarmRequest) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DisarmRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *DisarmRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type ArmState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Armed         bool                   `protobuf:"varint,2,opt,name=armed,proto3" json:"armed,omitempty"`
+	RunId         string                 `protobuf:"bytes,3,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	LeaseLeftMs   int64                  `protobuf:"varint,4,opt,name=lease_left_ms,json=leaseLeftMs,proto3" json:"lease_left_ms,omitempty"`
+	AllowStop     bool                   `protobuf:"varint,5,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
+	By            string                 `protobuf:"bytes,6,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArmState) Reset() {
+	*x = ArmState{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArmState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArmState) ProtoMessage() {}
+
+func (x *ArmState) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArmState.ProtoReflect.Descriptor instead.
+func (*ArmState) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ArmState) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ArmState) GetArmed() bool {
+	if x != nil {
+		return x.Armed
+	}
+	return false
+}
+
+func (x *ArmState) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *ArmState) GetLeaseLeftMs() int64 {
+	if x != nil {
+		return x.LeaseLeftMs
+	}
+	return 0
+}
+
+func (x *ArmState) GetAllowStop() bool {
+	if x != nil {
+		return x.AllowStop
+	}
+	return false
+}
+
+func (x *ArmState) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+// Feedback is the advice of one frame and what it rests on. Lengths are metres, times UTC. A field that is not there
+// is not known: without a pixel size there are no metres.
+type Feedback struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // ULID
+	Source             string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	RunId              string                 `protobuf:"bytes,3,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	TaskId             string                 `protobuf:"bytes,4,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	StageName          string                 `protobuf:"bytes,5,opt,name=stage_name,json=stageName,proto3" json:"stage_name,omitempty"`
+	Beam               BeamType               `protobuf:"varint,6,opt,name=beam,proto3,enum=aims.v1.BeamType" json:"beam,omitempty"`
+	FrameId            string                 `protobuf:"bytes,7,opt,name=frame_id,json=frameId,proto3" json:"frame_id,omitempty"`
+	FrameTimeUnixNs    int64                  `protobuf:"varint,8,opt,name=frame_time_unix_ns,json=frameTimeUnixNs,proto3" json:"frame_time_unix_ns,omitempty"`
+	DecisionTimeUnixNs int64                  `protobuf:"varint,9,opt,name=decision_time_unix_ns,json=decisionTimeUnixNs,proto3" json:"decision_time_unix_ns,omitempty"`
+	ValidUntilUnixNs   int64                  `protobuf:"varint,10,opt,name=valid_until_unix_ns,json=validUntilUnixNs,proto3" json:"valid_until_unix_ns,omitempty"`
+	ValidForMs         int64                  `protobuf:"varint,11,opt,name=valid_for_ms,json=validForMs,proto3" json:"valid_for_ms,omitempty"` // counted from arrival: clocks differ
+	Seq                uint64                 `protobuf:"varint,12,opt,name=seq,proto3" json:"seq,omitempty"`                                   // of the frame in its source
+	Endpoint           *Endpoint              `protobuf:"bytes,13,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	Drift              *Drift                 `protobuf:"bytes,14,opt,name=drift,proto3" json:"drift,omitempty"`
+	Roi                *Rectangle             `protobuf:"bytes,15,opt,name=roi,proto3" json:"roi,omitempty"`
+	Geometry           *Geometry              `protobuf:"bytes,16,opt,name=geometry,proto3" json:"geometry,omitempty"`
+	Uncertainty        *float64               `protobuf:"fixed64,17,opt,name=uncertainty,proto3,oneof" json:"uncertainty,omitempty"` // standard deviation of endpoint.value, in its unit
+	Confidence         *float64               `protobuf:"fixed64,18,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`   // 0..1, that the milled region is what was found
+	NmPerPx            *float64               `protobuf:"fixed64,19,opt,name=nm_per_px,json=nmPerPx,proto3,oneof" json:"nm_per_px,omitempty"`
+	ImageQuality       []string               `protobuf:"bytes,20,rep,name=image_quality,json=imageQuality,proto3" json:"image_quality,omitempty"`
+	Advice             Advice                 `protobuf:"varint,21,opt,name=advice,proto3,enum=aims.v1.Advice" json:"advice,omitempty"`
+	Reasons            []string               `protobuf:"bytes,22,rep,name=reasons,proto3" json:"reasons,omitempty"`  // words such as NO_SCALE, in capitals
+	Text               string                 `protobuf:"bytes,23,opt,name=text,proto3" json:"text,omitempty"`        // one sentence for a person
+	Skipped            uint64                 `protobuf:"varint,24,opt,name=skipped,proto3" json:"skipped,omitempty"` // feedback of this source that this reader missed before this one
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Feedback) Reset() {
+	*x = Feedback{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Feedback) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Feedback) ProtoMessage() {}
+
+func (x *Feedback) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Feedback.ProtoReflect.Descriptor instead.
+func (*Feedback) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Feedback) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Feedback) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Feedback) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *Feedback) GetTaskId() string {
+	if x != nil {
+		return x.TaskId
+	}
+	return ""
+}
+
+func (x *Feedback) GetStageName() string {
+	if x != nil {
+		return x.StageName
+	}
+	return ""
+}
+
+func (x *Feedback) GetBeam() BeamType {
+	if x != nil {
+		return x.Beam
+	}
+	return BeamType_BEAM_TYPE_UNSPECIFIED
+}
+
+func (x *Feedback) GetFrameId() string {
+	if x != nil {
+		return x.FrameId
+	}
+	return ""
+}
+
+func (x *Feedback) GetFrameTimeUnixNs() int64 {
+	if x != nil {
+		return x.FrameTimeUnixNs
+	}
+	return 0
+}
+
+func (x *Feedback) GetDecisionTimeUnixNs() int64 {
+	if x != nil {
+		return x.DecisionTimeUnixNs
+	}
+	return 0
+}
+
+func (x *Feedback) GetValidUntilUnixNs() int64 {
+	if x != nil {
+		return x.ValidUntilUnixNs
+	}
+	return 0
+}
+
+func (x *Feedback) GetValidForMs() int64 {
+	if x != nil {
+		return x.ValidForMs
+	}
+	return 0
+}
+
+func (x *Feedback) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Feedback) GetEndpoint() *Endpoint {
+	if x != nil {
+		return x.Endpoint
+	}
+	return nil
+}
+
+func (x *Feedback) GetDrift() *Drift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+func (x *Feedback) GetRoi() *Rectangle {
+	if x != nil {
+		return x.Roi
+	}
+	return nil
+}
+
+func (x *Feedback) GetGeometry() *Geometry {
+	if x != nil {
+		return x.Geometry
+	}
+	return nil
+}
+
+func (x *Feedback) GetUncertainty() float64 {
+	if x != nil && x.Uncertainty != nil {
+		return *x.Uncertainty
+	}
+	return 0
+}
+
+func (x *Feedback) GetConfidence() float64 {
+	if x != nil && x.Confidence != nil {
+		return *x.Confidence
+	}
+	return 0
+}
+
+func (x *Feedback) GetNmPerPx() float64 {
+	if x != nil && x.NmPerPx != nil {
+		return *x.NmPerPx
+	}
+	return 0
+}
+
+func (x *Feedback) GetImageQuality() []string {
+	if x != nil {
+		return x.ImageQuality
+	}
+	return nil
+}
+
+func (x *Feedback) GetAdvice() Advice {
+	if x != nil {
+		return x.Advice
+	}
+	return Advice_ADVICE_UNSPECIFIED
+}
+
+func (x *Feedback) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *Feedback) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Feedback) GetSkipped() uint64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+// Endpoint has the names of the statistics of OpenFIBSEM's CoincidenceMillingStrategy.
+type Endpoint struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Metric           string                 `protobuf:"bytes,1,opt,name=metric,proto3" json:"metric,omitempty"` // progress, front_nm, area_um2 or intensity
+	Value            *float64               `protobuf:"fixed64,2,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	RollingMean      *float64               `protobuf:"fixed64,3,opt,name=rolling_mean,json=rollingMean,proto3,oneof" json:"rolling_mean,omitempty"`
+	PeakRollingMean  *float64               `protobuf:"fixed64,4,opt,name=peak_rolling_mean,json=peakRollingMean,proto3,oneof" json:"peak_rolling_mean,omitempty"`
+	ThresholdValue   *float64               `protobuf:"fixed64,5,opt,name=threshold_value,json=thresholdValue,proto3,oneof" json:"threshold_value,omitempty"`
+	DropFraction     *float64               `protobuf:"fixed64,6,opt,name=drop_fraction,json=dropFraction,proto3,oneof" json:"drop_fraction,omitempty"` // rolling_mean over peak_rolling_mean
+	ConsecutiveCount uint32                 `protobuf:"varint,7,opt,name=consecutive_count,json=consecutiveCount,proto3" json:"consecutive_count,omitempty"`
+	WarmupComplete   bool                   `protobuf:"varint,8,opt,name=warmup_complete,json=warmupComplete,proto3" json:"warmup_complete,omitempty"`
+	Detected         bool                   `protobuf:"varint,9,opt,name=detected,proto3" json:"detected,omitempty"` // stays true for the rest of the run
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Endpoint) Reset() {
+	*x = Endpoint{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Endpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Endpoint) ProtoMessage() {}
+
+func (x *Endpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
+func (*Endpoint) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Endpoint) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *Endpoint) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
+func (x *Endpoint) GetRollingMean() float64 {
+	if x != nil && x.RollingMean != nil {
+		return *x.RollingMean
+	}
+	return 0
+}
+
+func (x *Endpoint) GetPeakRollingMean() float64 {
+	if x != nil && x.PeakRollingMean != nil {
+		return *x.PeakRollingMean
+	}
+	return 0
+}
+
+func (x *Endpoint) GetThresholdValue() float64 {
+	if x != nil && x.ThresholdValue != nil {
+		return *x.ThresholdValue
+	}
+	return 0
+}
+
+func (x *Endpoint) GetDropFraction() float64 {
+	if x != nil && x.DropFraction != nil {
+		return *x.DropFraction
+	}
+	return 0
+}
+
+func (x *Endpoint) GetConsecutiveCount() uint32 {
+	if x != nil {
+		return x.ConsecutiveCount
+	}
+	return 0
+}
+
+func (x *Endpoint) GetWarmupComplete() bool {
+	if x != nil {
+		return x.WarmupComplete
+	}
+	return false
+}
+
+func (x *Endpoint) GetDetected() bool {
+	if x != nil {
+		return x.Detected
+	}
+	return false
+}
+
+type Point struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	X             float64                `protobuf:"fixed64,1,opt,name=x,proto3" json:"x,omitempty"`
+	Y             float64                `protobuf:"fixed64,2,opt,name=y,proto3" json:"y,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Point) Reset() {
+	*x = Point{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Point) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Point) ProtoMessage() {}
+
+func (x *Point) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Point.ProtoReflect.Descriptor instead.
+func (*Point) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Point) GetX() float64 {
+	if x != nil {
+		return x.X
+	}
+	return 0
+}
+
+func (x *Point) GetY() float64 {
+	if x != nil {
+		return x.Y
+	}
+	return 0
+}
+
+// Drift is the displacement of this frame's content from the run's reference frame: +x right, +y down.
+type Drift struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	ShiftM            *Point                 `protobuf:"bytes,1,opt,name=shift_m,json=shiftM,proto3" json:"shift_m,omitempty"`
+	ShiftPx           *Point                 `protobuf:"bytes,2,opt,name=shift_px,json=shiftPx,proto3" json:"shift_px,omitempty"`
+	Score             float64                `protobuf:"fixed64,3,opt,name=score,proto3" json:"score,omitempty"`
+	Success           bool                   `protobuf:"varint,4,opt,name=success,proto3" json:"success,omitempty"` // false: the numbers are not to be used
+	Method            string                 `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
+	MaxDisagreementPx float64                `protobuf:"fixed64,6,opt,name=max_disagreement_px,json=maxDisagreementPx,proto3" json:"max_disagreement_px,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Drift) Reset() {
+	*x = Drift{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drift) ProtoMessage() {}
+
+func (x *Drift) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drift.ProtoReflect.Descriptor instead.
+func (*Drift) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Drift) GetShiftM() *Point {
+	if x != nil {
+		return x.ShiftM
+	}
+	return nil
+}
+
+func (x *Drift) GetShiftPx() *Point {
+	if x != nil {
+		return x.ShiftPx
+	}
+	return nil
+}
+
+func (x *Drift) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Drift) GetSuccess() bool {
+	if x != nil {
+		return x.Success
+	}
+	return false
+}
+
+func (x *Drift) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Drift) GetMaxDisagreementPx() float64 {
+	if x != nil {
+		return x.MaxDisagreementPx
+	}
+	return 0
+}
+
+// Rectangle is a share of the image, as OpenFIBSEM's FibsemRectangle.
+type Rectangle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Left          float64                `protobuf:"fixed64,1,opt,name=left,proto3" json:"left,omitempty"`
+	Top           float64                `protobuf:"fixed64,2,opt,name=top,proto3" json:"top,omitempty"`
+	Width         float64                `protobuf:"fixed64,3,opt,name=width,proto3" json:"width,omitempty"`
+	Height        float64                `protobuf:"fixed64,4,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rectangle) Reset() {
+	*x = Rectangle{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rectangle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rectangle) ProtoMessage() {}
+
+func (x *Rectangle) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rectangle.ProtoReflect.Descriptor instead.
+func (*Rectangle) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Rectangle) GetLeft() float64 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+func (x *Rectangle) GetTop() float64 {
+	if x != nil {
+		return x.Top
+	}
+	return 0
+}
+
+func (x *Rectangle) GetWidth() float64 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Rectangle) GetHeight() float64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+type Geometry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MilledAreaPx  *float64               `protobuf:"fixed64,1,opt,name=milled_area_px,json=milledAreaPx,proto3,oneof" json:"milled_area_px,omitempty"`
+	MilledAreaM2  *float64               `protobuf:"fixed64,2,opt,name=milled_area_m2,json=milledAreaM2,proto3,oneof" json:"milled_area_m2,omitempty"`
+	FrontPx       *float64               `protobuf:"fixed64,3,opt,name=front_px,json=frontPx,proto3,oneof" json:"front_px,omitempty"` // mean distance of the front from the edge of the region where milling began
+	FrontM        *float64               `protobuf:"fixed64,4,opt,name=front_m,json=frontM,proto3,oneof" json:"front_m,omitempty"`
+	Progress      *float64               `protobuf:"fixed64,5,opt,name=progress,proto3,oneof" json:"progress,omitempty"` // front over the region's length along the scan direction
+	RemainingM    *float64               `protobuf:"fixed64,6,opt,name=remaining_m,json=remainingM,proto3,oneof" json:"remaining_m,omitempty"`
+	RateMPerS     *float64               `protobuf:"fixed64,7,opt,name=rate_m_per_s,json=rateMPerS,proto3,oneof" json:"rate_m_per_s,omitempty"`
+	EtaS          *float64               `protobuf:"fixed64,8,opt,name=eta_s,json=etaS,proto3,oneof" json:"eta_s,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Geometry) Reset() {
+	*x = Geometry{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Geometry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Geometry) ProtoMessage() {}
+
+func (x *Geometry) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Geometry.ProtoReflect.Descriptor instead.
+func (*Geometry) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Geometry) GetMilledAreaPx() float64 {
+	if x != nil && x.MilledAreaPx != nil {
+		return *x.MilledAreaPx
+	}
+	return 0
+}
+
+func (x *Geometry) GetMilledAreaM2() float64 {
+	if x != nil && x.MilledAreaM2 != nil {
+		return *x.MilledAreaM2
+	}
+	return 0
+}
+
+func (x *Geometry) GetFrontPx() float64 {
+	if x != nil && x.FrontPx != nil {
+		return *x.FrontPx
+	}
+	return 0
+}
+
+func (x *Geometry) GetFrontM() float64 {
+	if x != nil && x.FrontM != nil {
+		return *x.FrontM
+	}
+	return 0
+}
+
+func (x *Geometry) GetProgress() float64 {
+	if x != nil && x.Progress != nil {
+		return *x.Progress
+	}
+	return 0
+}
+
+func (x *Geometry) GetRemainingM() float64 {
+	if x != nil && x.RemainingM != nil {
+		return *x.RemainingM
+	}
+	return 0
+}
+
+func (x *Geometry) GetRateMPerS() float64 {
+	if x != nil && x.RateMPerS != nil {
+		return *x.RateMPerS
+	}
+	return 0
+}
+
+func (x *Geometry) GetEtaS() float64 {
+	if x != nil && x.EtaS != nil {
+		return *x.EtaS
+	}
+	return 0
+}
+
 var File_proto_aims_v1_aims_proto protoreflect.FileDescriptor
 
 const file_proto_aims_v1_aims_proto_rawDesc = "" +
@@ -627,14 +1643,134 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\tnm_per_px\x18\x04 \x01(\x01R\anmPerPx\x12!\n" +
 	"\fscale_source\x18\x05 \x01(\tR\vscaleSource\x12\x16\n" +
 	"\x06folder\x18\x06 \x01(\tR\x06folder\x12!\n" +
-	"\fsummary_json\x18\a \x01(\tR\vsummaryJson*N\n" +
+	"\fsummary_json\x18\a \x01(\tR\vsummaryJson\"=\n" +
+	"\fWatchRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x15\n" +
+	"\x06run_id\x18\x02 \x01(\tR\x05runId\"\x85\x01\n" +
+	"\n" +
+	"ArmRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x15\n" +
+	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x19\n" +
+	"\blease_ms\x18\x03 \x01(\x03R\aleaseMs\x12\x1d\n" +
+	"\n" +
+	"allow_stop\x18\x04 \x01(\bR\tallowStop\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"7\n" +
+	"\rDisarmRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\"\xa2\x01\n" +
+	"\bArmState\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
+	"\x05armed\x18\x02 \x01(\bR\x05armed\x12\x15\n" +
+	"\x06run_id\x18\x03 \x01(\tR\x05runId\x12\"\n" +
+	"\rlease_left_ms\x18\x04 \x01(\x03R\vleaseLeftMs\x12\x1d\n" +
+	"\n" +
+	"allow_stop\x18\x05 \x01(\bR\tallowStop\x12\x0e\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by\"\xe0\x06\n" +
+	"\bFeedback\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x15\n" +
+	"\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x17\n" +
+	"\atask_id\x18\x04 \x01(\tR\x06taskId\x12\x1d\n" +
+	"\n" +
+	"stage_name\x18\x05 \x01(\tR\tstageName\x12%\n" +
+	"\x04beam\x18\x06 \x01(\x0e2\x11.aims.v1.BeamTypeR\x04beam\x12\x19\n" +
+	"\bframe_id\x18\a \x01(\tR\aframeId\x12+\n" +
+	"\x12frame_time_unix_ns\x18\b \x01(\x03R\x0fframeTimeUnixNs\x121\n" +
+	"\x15decision_time_unix_ns\x18\t \x01(\x03R\x12decisionTimeUnixNs\x12-\n" +
+	"\x13valid_until_unix_ns\x18\n" +
+	" \x01(\x03R\x10validUntilUnixNs\x12 \n" +
+	"\fvalid_for_ms\x18\v \x01(\x03R\n" +
+	"validForMs\x12\x10\n" +
+	"\x03seq\x18\f \x01(\x04R\x03seq\x12-\n" +
+	"\bendpoint\x18\r \x01(\v2\x11.aims.v1.EndpointR\bendpoint\x12$\n" +
+	"\x05drift\x18\x0e \x01(\v2\x0e.aims.v1.DriftR\x05drift\x12$\n" +
+	"\x03roi\x18\x0f \x01(\v2\x12.aims.v1.RectangleR\x03roi\x12-\n" +
+	"\bgeometry\x18\x10 \x01(\v2\x11.aims.v1.GeometryR\bgeometry\x12%\n" +
+	"\vuncertainty\x18\x11 \x01(\x01H\x00R\vuncertainty\x88\x01\x01\x12#\n" +
+	"\n" +
+	"confidence\x18\x12 \x01(\x01H\x01R\n" +
+	"confidence\x88\x01\x01\x12\x1f\n" +
+	"\tnm_per_px\x18\x13 \x01(\x01H\x02R\anmPerPx\x88\x01\x01\x12#\n" +
+	"\rimage_quality\x18\x14 \x03(\tR\fimageQuality\x12'\n" +
+	"\x06advice\x18\x15 \x01(\x0e2\x0f.aims.v1.AdviceR\x06advice\x12\x18\n" +
+	"\areasons\x18\x16 \x03(\tR\areasons\x12\x12\n" +
+	"\x04text\x18\x17 \x01(\tR\x04text\x12\x18\n" +
+	"\askipped\x18\x18 \x01(\x04R\askippedB\x0e\n" +
+	"\f_uncertaintyB\r\n" +
+	"\v_confidenceB\f\n" +
+	"\n" +
+	"_nm_per_px\"\xb7\x03\n" +
+	"\bEndpoint\x12\x16\n" +
+	"\x06metric\x18\x01 \x01(\tR\x06metric\x12\x19\n" +
+	"\x05value\x18\x02 \x01(\x01H\x00R\x05value\x88\x01\x01\x12&\n" +
+	"\frolling_mean\x18\x03 \x01(\x01H\x01R\vrollingMean\x88\x01\x01\x12/\n" +
+	"\x11peak_rolling_mean\x18\x04 \x01(\x01H\x02R\x0fpeakRollingMean\x88\x01\x01\x12,\n" +
+	"\x0fthreshold_value\x18\x05 \x01(\x01H\x03R\x0ethresholdValue\x88\x01\x01\x12(\n" +
+	"\rdrop_fraction\x18\x06 \x01(\x01H\x04R\fdropFraction\x88\x01\x01\x12+\n" +
+	"\x11consecutive_count\x18\a \x01(\rR\x10consecutiveCount\x12'\n" +
+	"\x0fwarmup_complete\x18\b \x01(\bR\x0ewarmupComplete\x12\x1a\n" +
+	"\bdetected\x18\t \x01(\bR\bdetectedB\b\n" +
+	"\x06_valueB\x0f\n" +
+	"\r_rolling_meanB\x14\n" +
+	"\x12_peak_rolling_meanB\x12\n" +
+	"\x10_threshold_valueB\x10\n" +
+	"\x0e_drop_fraction\"#\n" +
+	"\x05Point\x12\f\n" +
+	"\x01x\x18\x01 \x01(\x01R\x01x\x12\f\n" +
+	"\x01y\x18\x02 \x01(\x01R\x01y\"\xd3\x01\n" +
+	"\x05Drift\x12'\n" +
+	"\ashift_m\x18\x01 \x01(\v2\x0e.aims.v1.PointR\x06shiftM\x12)\n" +
+	"\bshift_px\x18\x02 \x01(\v2\x0e.aims.v1.PointR\ashiftPx\x12\x14\n" +
+	"\x05score\x18\x03 \x01(\x01R\x05score\x12\x18\n" +
+	"\asuccess\x18\x04 \x01(\bR\asuccess\x12\x16\n" +
+	"\x06method\x18\x05 \x01(\tR\x06method\x12.\n" +
+	"\x13max_disagreement_px\x18\x06 \x01(\x01R\x11maxDisagreementPx\"_\n" +
+	"\tRectangle\x12\x12\n" +
+	"\x04left\x18\x01 \x01(\x01R\x04left\x12\x10\n" +
+	"\x03top\x18\x02 \x01(\x01R\x03top\x12\x14\n" +
+	"\x05width\x18\x03 \x01(\x01R\x05width\x12\x16\n" +
+	"\x06height\x18\x04 \x01(\x01R\x06height\"\x9c\x03\n" +
+	"\bGeometry\x12)\n" +
+	"\x0emilled_area_px\x18\x01 \x01(\x01H\x00R\fmilledAreaPx\x88\x01\x01\x12)\n" +
+	"\x0emilled_area_m2\x18\x02 \x01(\x01H\x01R\fmilledAreaM2\x88\x01\x01\x12\x1e\n" +
+	"\bfront_px\x18\x03 \x01(\x01H\x02R\afrontPx\x88\x01\x01\x12\x1c\n" +
+	"\afront_m\x18\x04 \x01(\x01H\x03R\x06frontM\x88\x01\x01\x12\x1f\n" +
+	"\bprogress\x18\x05 \x01(\x01H\x04R\bprogress\x88\x01\x01\x12$\n" +
+	"\vremaining_m\x18\x06 \x01(\x01H\x05R\n" +
+	"remainingM\x88\x01\x01\x12$\n" +
+	"\frate_m_per_s\x18\a \x01(\x01H\x06R\trateMPerS\x88\x01\x01\x12\x18\n" +
+	"\x05eta_s\x18\b \x01(\x01H\aR\x04etaS\x88\x01\x01B\x11\n" +
+	"\x0f_milled_area_pxB\x11\n" +
+	"\x0f_milled_area_m2B\v\n" +
+	"\t_front_pxB\n" +
+	"\n" +
+	"\b_front_mB\v\n" +
+	"\t_progressB\x0e\n" +
+	"\f_remaining_mB\x0f\n" +
+	"\r_rate_m_per_sB\b\n" +
+	"\x06_eta_s*N\n" +
 	"\vPixelFormat\x12\x1c\n" +
 	"\x18PIXEL_FORMAT_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05GRAY8\x10\x01\x12\f\n" +
 	"\bGRAY16LE\x10\x02\x12\b\n" +
-	"\x04RGB8\x10\x032C\n" +
+	"\x04RGB8\x10\x03*<\n" +
+	"\bBeamType\x12\x19\n" +
+	"\x15BEAM_TYPE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bELECTRON\x10\x01\x12\a\n" +
+	"\x03ION\x10\x02*]\n" +
+	"\x06Advice\x12\x16\n" +
+	"\x12ADVICE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bCONTINUE\x10\x01\x12\t\n" +
+	"\x05PAUSE\x10\x02\x12\b\n" +
+	"\x04STOP\x10\x03\x12\v\n" +
+	"\aREALIGN\x10\x04\x12\v\n" +
+	"\aABSTAIN\x10\x052C\n" +
 	"\fFrameService\x123\n" +
-	"\x04Push\x12\x14.aims.v1.PushRequest\x1a\x11.aims.v1.FrameAck(\x010\x01B0Z.github.com/uni-aims/aimsd/proto/aims/v1;aimsv1b\x06proto3"
+	"\x04Push\x12\x14.aims.v1.PushRequest\x1a\x11.aims.v1.FrameAck(\x010\x012\xaa\x01\n" +
+	"\x0fFeedbackService\x123\n" +
+	"\x05Watch\x12\x15.aims.v1.WatchRequest\x1a\x11.aims.v1.Feedback0\x01\x12-\n" +
+	"\x03Arm\x12\x13.aims.v1.ArmRequest\x1a\x11.aims.v1.ArmState\x123\n" +
+	"\x06Disarm\x12\x16.aims.v1.DisarmRequest\x1a\x11.aims.v1.ArmStateB0Z.github.com/uni-aims/aimsd/proto/aims/v1;aimsv1b\x06proto3"
 
 var (
 	file_proto_aims_v1_aims_proto_rawDescOnce sync.Once
@@ -648,32 +1784,58 @@ func file_proto_aims_v1_aims_proto_rawDescGZIP() []byte {
 	return file_proto_aims_v1_aims_proto_rawDescData
 }
 
-var file_proto_aims_v1_aims_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_proto_aims_v1_aims_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_proto_aims_v1_aims_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_proto_aims_v1_aims_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_proto_aims_v1_aims_proto_goTypes = []any{
-	(PixelFormat)(0),    // 0: aims.v1.PixelFormat
-	(FrameAck_State)(0), // 1: aims.v1.FrameAck.State
-	(*PushRequest)(nil), // 2: aims.v1.PushRequest
-	(*FrameHeader)(nil), // 3: aims.v1.FrameHeader
-	(*FrameChunk)(nil),  // 4: aims.v1.FrameChunk
-	(*FrameAck)(nil),    // 5: aims.v1.FrameAck
-	(*FrameResult)(nil), // 6: aims.v1.FrameResult
-	nil,                 // 7: aims.v1.FrameHeader.MetadataEntry
+	(PixelFormat)(0),      // 0: aims.v1.PixelFormat
+	(BeamType)(0),         // 1: aims.v1.BeamType
+	(Advice)(0),           // 2: aims.v1.Advice
+	(FrameAck_State)(0),   // 3: aims.v1.FrameAck.State
+	(*PushRequest)(nil),   // 4: aims.v1.PushRequest
+	(*FrameHeader)(nil),   // 5: aims.v1.FrameHeader
+	(*FrameChunk)(nil),    // 6: aims.v1.FrameChunk
+	(*FrameAck)(nil),      // 7: aims.v1.FrameAck
+	(*FrameResult)(nil),   // 8: aims.v1.FrameResult
+	(*WatchRequest)(nil),  // 9: aims.v1.WatchRequest
+	(*ArmRequest)(nil),    // 10: aims.v1.ArmRequest
+	(*DisarmRequest)(nil), // 11: aims.v1.DisarmRequest
+	(*ArmState)(nil),      // 12: aims.v1.ArmState
+	(*Feedback)(nil),      // 13: aims.v1.Feedback
+	(*Endpoint)(nil),      // 14: aims.v1.Endpoint
+	(*Point)(nil),         // 15: aims.v1.Point
+	(*Drift)(nil),         // 16: aims.v1.Drift
+	(*Rectangle)(nil),     // 17: aims.v1.Rectangle
+	(*Geometry)(nil),      // 18: aims.v1.Geometry
+	nil,                   // 19: aims.v1.FrameHeader.MetadataEntry
 }
 var file_proto_aims_v1_aims_proto_depIdxs = []int32{
-	3, // 0: aims.v1.PushRequest.header:type_name -> aims.v1.FrameHeader
-	4, // 1: aims.v1.PushRequest.chunk:type_name -> aims.v1.FrameChunk
-	0, // 2: aims.v1.FrameHeader.format:type_name -> aims.v1.PixelFormat
-	7, // 3: aims.v1.FrameHeader.metadata:type_name -> aims.v1.FrameHeader.MetadataEntry
-	1, // 4: aims.v1.FrameAck.state:type_name -> aims.v1.FrameAck.State
-	6, // 5: aims.v1.FrameAck.result:type_name -> aims.v1.FrameResult
-	2, // 6: aims.v1.FrameService.Push:input_type -> aims.v1.PushRequest
-	5, // 7: aims.v1.FrameService.Push:output_type -> aims.v1.FrameAck
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	5,  // 0: aims.v1.PushRequest.header:type_name -> aims.v1.FrameHeader
+	6,  // 1: aims.v1.PushRequest.chunk:type_name -> aims.v1.FrameChunk
+	0,  // 2: aims.v1.FrameHeader.format:type_name -> aims.v1.PixelFormat
+	19, // 3: aims.v1.FrameHeader.metadata:type_name -> aims.v1.FrameHeader.MetadataEntry
+	3,  // 4: aims.v1.FrameAck.state:type_name -> aims.v1.FrameAck.State
+	8,  // 5: aims.v1.FrameAck.result:type_name -> aims.v1.FrameResult
+	1,  // 6: aims.v1.Feedback.beam:type_name -> aims.v1.BeamType
+	14, // 7: aims.v1.Feedback.endpoint:type_name -> aims.v1.Endpoint
+	16, // 8: aims.v1.Feedback.drift:type_name -> aims.v1.Drift
+	17, // 9: aims.v1.Feedback.roi:type_name -> aims.v1.Rectangle
+	18, // 10: aims.v1.Feedback.geometry:type_name -> aims.v1.Geometry
+	2,  // 11: aims.v1.Feedback.advice:type_name -> aims.v1.Advice
+	15, // 12: aims.v1.Drift.shift_m:type_name -> aims.v1.Point
+	15, // 13: aims.v1.Drift.shift_px:type_name -> aims.v1.Point
+	4,  // 14: aims.v1.FrameService.Push:input_type -> aims.v1.PushRequest
+	9,  // 15: aims.v1.FeedbackService.Watch:input_type -> aims.v1.WatchRequest
+	10, // 16: aims.v1.FeedbackService.Arm:input_type -> aims.v1.ArmRequest
+	11, // 17: aims.v1.FeedbackService.Disarm:input_type -> aims.v1.DisarmRequest
+	7,  // 18: aims.v1.FrameService.Push:output_type -> aims.v1.FrameAck
+	13, // 19: aims.v1.FeedbackService.Watch:output_type -> aims.v1.Feedback
+	12, // 20: aims.v1.FeedbackService.Arm:output_type -> aims.v1.ArmState
+	12, // 21: aims.v1.FeedbackService.Disarm:output_type -> aims.v1.ArmState
+	18, // [18:22] is the sub-list for method output_type
+	14, // [14:18] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_proto_aims_v1_aims_proto_init() }
@@ -685,15 +1847,18 @@ func file_proto_aims_v1_aims_proto_init() {
 		(*PushRequest_Header)(nil),
 		(*PushRequest_Chunk)(nil),
 	}
+	file_proto_aims_v1_aims_proto_msgTypes[9].OneofWrappers = []any{}
+	file_proto_aims_v1_aims_proto_msgTypes[10].OneofWrappers = []any{}
+	file_proto_aims_v1_aims_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_aims_v1_aims_proto_rawDesc), len(file_proto_aims_v1_aims_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   6,
+			NumEnums:      4,
+			NumMessages:   16,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_proto_aims_v1_aims_proto_goTypes,
 		DependencyIndexes: file_proto_aims_v1_aims_proto_depIdxs,

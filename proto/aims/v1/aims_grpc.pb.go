@@ -129,3 +129,201 @@ var FrameService_ServiceDesc = grpc.ServiceDesc{
 	},
 	Metadata: "proto/aims/v1/aims.proto",
 }
+
+const (
+	FeedbackService_Watch_FullMethodName  = "/aims.v1.FeedbackService/Watch"
+	FeedbackService_Arm_FullMethodName    = "/aims.v1.FeedbackService/Arm"
+	FeedbackService_Disarm_FullMethodName = "/aims.v1.FeedbackService/Disarm"
+)
+
+// FeedbackServiceClient is the client API for FeedbackService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// FeedbackService tells what the frames of milling sources amount to, while the beam is on.
+type FeedbackServiceClient interface {
+	// Watch sends the last feedback of each source that is asked for, then each new one as soon as its frame is
+	// committed. A reader that falls behind gets the newest: what it missed is counted in skipped. The stream goes on
+	// until the client ends it or the daemon stops.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Feedback], error)
+	// Arm lets the daemon act on its advice for one run, for a time. It is refused unless the source's configuration
+	// names a controller. Arming again renews the lease.
+	Arm(ctx context.Context, in *ArmRequest, opts ...grpc.CallOption) (*ArmState, error)
+	// Disarm ends a lease at once; without one it does nothing.
+	Disarm(ctx context.Context, in *DisarmRequest, opts ...grpc.CallOption) (*ArmState, error)
+}
+
+type feedbackServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewFeedbackServiceClient(cc grpc.ClientConnInterface) FeedbackServiceClient {
+	return &feedbackServiceClient{cc}
+}
+
+func (c *feedbackServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Feedback], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FeedbackService_ServiceDesc.Streams[0], FeedbackService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, Feedback]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FeedbackService_WatchClient = grpc.ServerStreamingClient[Feedback]
+
+func (c *feedbackServiceClient) Arm(ctx context.Context, in *ArmRequest, opts ...grpc.CallOption) (*ArmState, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ArmState)
+	err := c.cc.Invoke(ctx, FeedbackService_Arm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *feedbackServiceClient) Disarm(ctx context.Context, in *DisarmRequest, opts ...grpc.CallOption) (*ArmState, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ArmState)
+	err := c.cc.Invoke(ctx, FeedbackService_Disarm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// FeedbackServiceServer is the server API for FeedbackService service.
+// All implementations must embed UnimplementedFeedbackServiceServer
+// for forward compatibility.
+//
+// FeedbackService tells what the frames of milling sources amount to, while the beam is on.
+type FeedbackServiceServer interface {
+	// Watch sends the last feedback of each source that is asked for, then each new one as soon as its frame is
+	// committed. A reader that falls behind gets the newest: what it missed is counted in skipped. The stream goes on
+	// until the client ends it or the daemon stops.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[Feedback]) error
+	// Arm lets the daemon act on its advice for one run, for a time. It is refused unless the source's configuration
+	// names a controller. Arming again renews the lease.
+	Arm(context.Context, *ArmRequest) (*ArmState, error)
+	// Disarm ends a lease at once; without one it does nothing.
+	Disarm(context.Context, *DisarmRequest) (*ArmState, error)
+	mustEmbedUnimplementedFeedbackServiceServer()
+}
+
+// UnimplementedFeedbackServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedFeedbackServiceServer struct{}
+
+func (UnimplementedFeedbackServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[Feedback]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
+}
+func (UnimplementedFeedbackServiceServer) Arm(context.Context, *ArmRequest) (*ArmState, error) {
+	return nil, status.Error(codes.Unimplemented, "method Arm not implemented")
+}
+func (UnimplementedFeedbackServiceServer) Disarm(context.Context, *DisarmRequest) (*ArmState, error) {
+	return nil, status.Error(codes.Unimplemented, "method Disarm not implemented")
+}
+func (UnimplementedFeedbackServiceServer) mustEmbedUnimplementedFeedbackServiceServer() {}
+func (UnimplementedFeedbackServiceServer) testEmbeddedByValue()                         {}
+
+// UnsafeFeedbackServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to FeedbackServiceServer will
+// result in compilation errors.
+type UnsafeFeedbackServiceServer interface {
+	mustEmbedUnimplementedFeedbackServiceServer()
+}
+
+func RegisterFeedbackServiceServer(s grpc.ServiceRegistrar, srv FeedbackServiceServer) {
+	// If the following call panics, it indicates UnimplementedFeedbackServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&FeedbackService_ServiceDesc, srv)
+}
+
+func _FeedbackService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FeedbackServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, Feedback]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FeedbackService_WatchServer = grpc.ServerStreamingServer[Feedback]
+
+func _FeedbackService_Arm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ArmRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FeedbackServiceServer).Arm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FeedbackService_Arm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FeedbackServiceServer).Arm(ctx, req.(*ArmRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _FeedbackService_Disarm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisarmRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FeedbackServiceServer).Disarm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FeedbackService_Disarm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FeedbackServiceServer).Disarm(ctx, req.(*DisarmRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// FeedbackService_ServiceDesc is the grpc.ServiceDesc for FeedbackService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var FeedbackService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "aims.v1.FeedbackService",
+	HandlerType: (*FeedbackServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Arm",
+			Handler:    _FeedbackService_Arm_Handler,
+		},
+		{
+			MethodName: "Disarm",
+			Handler:    _FeedbackService_Disarm_Handler,
+		},
+	},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Watch",
+			Handler:       _FeedbackService_Watch_Handler,
+			ServerStreams: true,
+		},
+	},
+	Metadata: "proto/aims/v1/aims.proto",
+}

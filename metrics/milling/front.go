@@ -1,0 +1,293 @@
+package milling
+
+import (
+	"math"
+	"slices"
+)
+
+// front finds how far milling has come, column by column along the front.
+//
+// Each px says by how much more likely its grey level is if it was milled than if it was not: not milled, it is the
+// reference's with the frame's noise; milled, it has a level seen behind the front in earlier frames, or any. Summed
+// from the edge where milling begins, the sum is largest at the front: the change point of greatest likelihood (Page
+// 1954; Hinkley 1970). Neighbouring columns hold each other: the path of greatest sum with a price on jumps is found
+// by dynamic programming (Viterbi 1967).
+type front struct {
+	plan   *Plan
+	levels [grayBins]float64 // how often milled px had a grey level, of full scale; fading
+	seen   float64           // sum of levels
+	gap    float64           // from the step to the bright line's peak, px, mean of the last frames that show both
+	gaps   float64           // how many those are
+}
+
+const (
+	grayBins   = 64
+	grayLow    = -0.1 // of the lowest bin, of full scale
+	grayHigh   = 1.1
+	anyLevel   = 0.2  // share of milled px that may have any level: redeposition, bright rims
+	outliers   = 0.03 // share of others that do, such as dust
+	mostWeight = 3.0  // of one px, in nats
+	fade       = 0.9  // of levels, from frame to frame
+	jumpPrice  = 0.5  // nats per px that the front jumps between columns, for each px of a column's width
+	columns    = 128  // at most, along the front
+	behindPx   = 48   // on both sides of the front, what tells how sure it is
+	mostGaps   = 20   // frames that gap is the mean of
+	awayPx     = 4    // px next to the front that are not learnt from
+)
+
+// path is the front of one frame.
+type path struct {
+	u          []float64 // distance from the first edge, px, by column
+	score      float64   // by how many nats it explains the frame better than no milling
+	sd         float64   // of the mean
+	confidence float64   // 0..1
+}
+
+// evidence holds the summed weights of a frame: column b at distance u is sum[b*(length+1)+u].
+type evidence struct {
+	length, columns int
+	sum             []float64
+	difference      difference
+}
+
+// weigh sums the evidence of cur against ref over region, which begins where milling does and reaches beyond.
+func weigh(cur, ref *window, region orientedRect, sigma float64, milled [grayBins]float64) evidence {
+	across := region.across
+	width := max(1, (across+columns-1)/columns)
+	e := evidence{length: region.length, columns: (across + width - 1) / width}
+	e.sum = make([]float64, e.columns*(e.length+1))
+	e.difference = difference{e.length, e.columns, make([]float64, e.columns*e.length)}
+	norm := (1 - outliers) / (sigma * math.Sqrt(2*math.Pi))
+	const floor = outliers / (grayHigh - grayLow)
+	half := -0.5 / (sigma * sigma)
+	for u := range e.length {
+		for v := range across {
+			x, y := region.at(u, v)
+			c := float64(cur.row(y)[x-cur.X0])
+			d := c - float64(ref.row(y)[x-ref.X0])
+			w := math.Log(milled[grayBin(c)] / (norm*math.Exp(half*d*d) + floor))
+			e.sum[(v/width)*(e.length+1)+u+1] += min(max(w, -mostWeight), mostWeight)
+			e.difference.mean[(v/width)*e.length+u] += d / float64(min(width, across-v/width*width))
+		}
+	}
+	for b := range e.columns {
+		s := e.sum[b*(e.length+1) : (b+1)*(e.length+1)]
+		for u := 1; u < len(s); u++ {
+			s[u] += s[u-1]
+		}
+	}
+	return e
+}
+
+func grayBin(v float64) int {
+	return min(max(int((v-grayLow)/(grayHigh-grayLow)*grayBins), 0), grayBins-1)
+}
+
+// locate finds the front. As long as nothing is known of how milled px look, floors of several depths are tried, and
+// the one that explains the frame best is taken; none, if none does.
+func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) path {
+	width := float64(max(1, (region.across+columns-1)/columns))
+	if f.seen > 0 {
+		e := weigh(cur, ref, region, sigma, f.density())
+		return f.finish(&e, f.find(&e, width))
+	}
+	surface := 0.0
+	for u := range region.length {
+		for v := range region.across {
+			x, y := region.at(u, v)
+			surface += float64(ref.row(y)[x-ref.X0])
+		}
+	}
+	surface /= float64(region.length * region.across)
+	var best path
+	var evidenceOf evidence
+	for i, darker := range floors() {
+		e := weigh(cur, ref, region, sigma, floor(surface*(1-darker), math.Hypot(sigma, floorSD*surface)))
+		if p := f.find(&e, width); i == 0 || p.score > best.score {
+			best, evidenceOf = p, e
+		}
+	}
+	if best.score < leastScore {
+		clear(best.u)
+	}
+	return f.finish(&evidenceOf, best)
+}
+
+// floors are how much darker than the surface a trench may be, as a share of the surface's level.
+func floors() []float64 { return []float64{0.12, 0.25, 0.45, 0.7} }
+
+const (
+	floorSD    = 0.12 // of levels in a trench, of the surface's level
+	leastScore = 40   // nats by which a first trench explains a frame better than none
+)
+
+// floor is the density of milled px of one level, some of which have any.
+func floor(level, sd float64) (d [grayBins]float64) {
+	const uniform = 1 / (grayHigh - grayLow)
+	for i := range d {
+		x := (grayLow + (float64(i)+0.5)*(grayHigh-grayLow)/grayBins - level) / sd
+		d[i] = anyLevel*uniform + (1-anyLevel)*math.Exp(-x*x/2)/(sd*math.Sqrt(2*math.Pi))
+	}
+	return d
+}
+
+// density is the probability density of milled px by bin, smoothed over neighbouring bins.
+func (f *front) density() (d [grayBins]float64) {
+	const uniform = 1 / (grayHigh - grayLow)
+	for i := range d {
+		d[i] = uniform
+	}
+	for i := range d {
+		var s, n float64
+		for k := max(0, i-2); k <= min(grayBins-1, i+2); k++ {
+			weight := 3 - math.Abs(float64(k-i))
+			s, n = s+weight*f.levels[k], n+weight
+		}
+		d[i] = anyLevel*uniform + (1-anyLevel)*s/n/f.seen*grayBins*uniform
+	}
+	return d
+}
+
+// find returns the most likely front.
+func (f *front) find(e *evidence, columnPx float64) path {
+	n := e.length + 1
+	best, from := make([]float64, e.columns*n), make([]int32, e.columns*n)
+	price := jumpPrice * columnPx
+	copy(best[:n], e.sum[:n])
+	for b := 1; b < e.columns; b++ {
+		last, now, back := best[(b-1)*n:b*n], best[b*n:(b+1)*n], from[b*n:(b+1)*n]
+		// The best of last[k]-price*|k-u| for every u, in two passes (the distance transform of Felzenszwalb 2004).
+		for u := range n {
+			now[u], back[u] = last[u], int32(u)
+			if u > 0 && now[u-1]-price > now[u] {
+				now[u], back[u] = now[u-1]-price, back[u-1]
+			}
+		}
+		for u := n - 2; u >= 0; u-- {
+			if now[u+1]-price > now[u] {
+				now[u], back[u] = now[u+1]-price, back[u+1]
+			}
+		}
+		for u := range n {
+			now[u] += e.sum[b*n+u]
+		}
+	}
+	p := path{u: make([]float64, e.columns)}
+	at, last := 0, best[(e.columns-1)*n:]
+	for u := range last {
+		if last[u] > last[at] {
+			at = u
+		}
+	}
+	p.score = last[at]
+	for b := e.columns - 1; b >= 0; b-- {
+		p.u[b] = float64(at)
+		at = int(from[b*n+at])
+	}
+	return p
+}
+
+// finish tells how sure a path is, and moves it to the edge.
+func (f *front) finish(e *evidence, p path) path {
+	p.confidence = e.agreement(p.u)
+	f.sharpen(&e.difference, &p)
+	p.sd = p.spread()
+	return p
+}
+
+// sharpen moves a path to the edge itself. What is next to the front is neither surface nor floor: a bright line, the
+// cut face, a shadow; the change from one to the other is found some px off.
+func (f *front) sharpen(d *difference, p *path) {
+	if !slices.ContainsFunc(p.u, func(u float64) bool { return u > awayPx }) {
+		return
+	}
+	mean := d.across(p.u)
+	for range 2 {
+		p.u = d.align(p.u, &mean)
+		mean = d.across(p.u)
+	}
+	step, peak := mean.edges()
+	if isFinite(step) && isFinite(peak) {
+		f.gaps++
+		f.gap += (peak - step - f.gap) / min(f.gaps, mostGaps)
+	}
+	at := peak
+	if !isFinite(peak) {
+		at = step + f.gap
+	}
+	if isFinite(at) {
+		for b, u := range p.u {
+			p.u[b] = max(0, u+at+0.5) // px k spans k..k+1
+		}
+	}
+}
+
+// spread is the standard deviation of the path's mean that its roughness from column to column amounts to.
+func (p *path) spread() float64 {
+	if len(p.u) < 3 {
+		return 1
+	}
+	var s float64
+	for i := 1; i < len(p.u); i++ {
+		d := p.u[i] - p.u[i-1]
+		s += d * d / 2
+	}
+	const leastPx = 0.2 // grey levels say no more about an edge's place
+	return max(leastPx, math.Sqrt(s/float64(len(p.u)-1)/float64(len(p.u))))
+}
+
+// agreement tells how sure the front is, 0..1: of pieces of eight columns by eight px on either side of it, the share
+// that speak for their side, from half (0) to all of them (1), on the worse side.
+func (e *evidence) agreement(u []float64) float64 {
+	const piece, group = 8, 8
+	var right, all [2]float64
+	n := e.length + 1
+	for b := 0; b < e.columns; b += group {
+		for k := piece; k <= behindPx; k += piece {
+			var behind, ahead float64
+			var has [2]bool
+			for c := b; c < min(b+group, e.columns); c++ {
+				s, at := e.sum[c*n:(c+1)*n], int(u[c])
+				if at-k >= 0 {
+					behind += s[at-k+piece] - s[at-k]
+					has[0] = true
+				}
+				if at+k < n {
+					ahead += s[at+k] - s[at+k-piece]
+					has[1] = true
+				}
+			}
+			for side, good := range [2]bool{behind > 0, ahead < 0} {
+				if has[side] {
+					all[side]++
+					if good {
+						right[side]++
+					}
+				}
+			}
+		}
+	}
+	worst := 1.0
+	for side := range all {
+		if all[side] >= 4 {
+			worst = min(worst, right[side]/all[side])
+		}
+	}
+	return max(0, 2*worst-1)
+}
+
+// learn remembers the grey levels behind a front.
+func (f *front) learn(cur *window, region orientedRect, p path) {
+	for i := range f.levels {
+		f.levels[i] *= fade
+	}
+	f.seen *= fade
+	width := max(1, (region.across+columns-1)/columns)
+	for v := range region.across {
+		for u := range int(p.u[v/width]) - awayPx {
+			x, y := region.at(u, v)
+			f.levels[grayBin(float64(cur.row(y)[x-cur.X0]))]++
+			f.seen++
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package milling
+
+import (
+	"math"
+
+	"github.com/uni-aims/aimsd/metrics"
+)
+
+// orientedRect is a rectangle seen along the scan direction: u from the edge where milling begins, v across.
+type orientedRect struct {
+	metrics.Rect
+	length, across int
+	alongY, ahead  bool
+}
+
+// oriented turns r along the plan's scan direction.
+func (p *Plan) oriented(r metrics.Rect) orientedRect {
+	o := orientedRect{Rect: r}
+	o.alongY, o.ahead = p.along()
+	o.length, o.across = r.X1-r.X0, r.Y1-r.Y0
+	if o.alongY {
+		o.length, o.across = o.across, o.length
+	}
+	return o
+}
+
+// at is the px at distance u and v.
+func (o *orientedRect) at(u, v int) (x, y int) {
+	switch {
+	case o.alongY && o.ahead:
+		return o.X0 + v, o.Y0 + u
+	case o.alongY:
+		return o.X0 + v, o.Y1 - 1 - u
+	case o.ahead:
+		return o.X0 + u, o.Y0 + v
+	}
+	return o.X1 - 1 - u, o.Y0 + v
+}
+
+// extended adds n px at the far edge.
+func (o orientedRect) extended(n int) orientedRect {
+	o.length += n
+	switch {
+	case o.alongY && o.ahead:
+		o.Y1 += n
+	case o.alongY:
+		o.Y0 -= n
+	case o.ahead:
+		o.X1 += n
+	default:
+		o.X0 -= n
+	}
+	return o
+}
+
+// component is the part of a displacement along the scan direction.
+func (o *orientedRect) component(dx, dy float64) float64 {
+	v := dx
+	if o.alongY {
+		v = dy
+	}
+	if !o.ahead {
+		return -v
+	}
+	return v
+}
+
+// region is the plan's region in a frame, whole px.
+func (p *Plan) region(area metrics.Rect) orientedRect {
+	w, h := float64(area.X1-area.X0), float64(area.Y1-area.Y0)
+	round := func(v float64) int { return int(math.Round(v)) }
+	return p.oriented(metrics.Rect{
+		X0: area.X0 + round(p.ROI.Left*w), Y0: area.Y0 + round(p.ROI.Top*h),
+		X1: area.X0 + round((p.ROI.Left+p.ROI.Width)*w), Y1: area.Y0 + round((p.ROI.Top+p.ROI.Height)*h),
+	})
+}
