@@ -36,7 +36,7 @@ NAME.json. Watch DIR/frames only.`,
 			if frames < 1 || !(rate >= 0) {
 				return usagef("simulate: --frames must be at least 1 and --rate not negative")
 			}
-			if planned := []string{ModeGrains, ModePores, ModeFibres, "phases", "layers", "milling"}; slices.Contains(planned, scene) &&
+			if planned := []string{ModeGrains, ModePores, ModeFibres, "phases", "layers"}; slices.Contains(planned, scene) &&
 				!slices.Contains(simulate.SceneNames(), scene) {
 				return usageError{fmt.Errorf("simulate: %w", notYet("scene", scene, simulate.SceneNames()))}
 			}

@@ -14,7 +14,7 @@ func TestMistakesOnTheCommandLineAreNamed(t *testing.T) {
 		`unknown command "foo"; see aimsd --help`:                                           {"help", "foo"},
 		`mode "phases" is not in this version; available: particles, grains, pores, fibres`: {"analyze", "--mode", "phases", dir},
 		`mode "layers" is not in this version; available: particles, grains, pores, fibres`: {"measure", "--mode", "layers"},
-		`simulate: scene "milling" is not in this version; available: particles`:            {"simulate", "-o", dir, "--scene", "milling"},
+		`simulate: scene "phases" is not in this version; available: particles, milling`:    {"simulate", "-o", dir, "--scene", "phases"},
 		`--tile is 500; it must be a multiple of 32 from 512 to 4096 px, or 0`:              {"analyze", "--tile", "500", dir},
 		`--tile is 8192; it must be a multiple of 32 from 512 to 4096 px, or 0`:             {"analyze", "--tile", "8192", dir},
 		`--tile-shift is -1; it must not be negative`:                                       {"analyze", "--tile-shift", "-1", dir},

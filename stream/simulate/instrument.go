@@ -13,6 +13,7 @@ import (
 type instrument struct {
 	frame    *Frame
 	nmPerPx  float64
+	ion      bool    // the ion beam's image
 	hv       float64 // V
 	wd       float64 // m
 	current  float64 // A
@@ -36,6 +37,22 @@ func newInstrument(rng *rand.Rand, fr *Frame, nmPerPx float64, index int) instru
 	}
 }
 
+// instrument returns the settings of a run's ion beam. Frames are 5 s apart.
+func (r *run) instrument(fr *Frame, index int) instrument {
+	rng := rand.New(rand.NewPCG(r.settings, mix(r.settings)))
+	pick := func(v ...float64) float64 { return v[rng.IntN(len(v))] }
+	return instrument{
+		frame: fr, nmPerPx: r.nmPerPx, ion: true,
+		hv: 30e3, wd: math.Round((16.2+0.6*rng.Float64())*1e4) / 1e7, current: pick(80e-12, 0.23e-9, 0.43e-9, 0.79e-9),
+		dwell: pick(100e-9, 300e-9, 1e-6), spot: pick(3, 3.5, 4), pressure: 1e-4 * (1 + 3*rng.Float64()),
+		detector: []string{"ETD", "ICE"}[rng.IntN(2)],
+		taken:    time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).Add(time.Duration(index) * framePeriod),
+	}
+}
+
+// framePeriod is the time between frames of a milling run that has no rate of its own.
+const framePeriod = 5 * time.Second
+
 // hfw is the width of the field of view, m.
 func (in instrument) hfw() float64 { return in.nmPerPx * 1e-9 * float64(in.frame.Width) }
 
@@ -49,6 +66,10 @@ func (in instrument) header() string {
 	si := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 	pixel := si(in.nmPerPx * 1e-9)
 	vfw := in.nmPerPx * 1e-9 * float64(rows)
+	beam, scan, source, system := "EBeam", "EScan", "FEG", "SEM"
+	if in.ion {
+		beam, scan, source, system = "IBeam", "IScan", "LMIS", "DualBeam"
+	}
 	databar := "yes"
 	if rows == in.frame.Height {
 		databar = "no"
@@ -62,14 +83,14 @@ func (in instrument) header() string {
 		b.WriteString("\r\n")
 	}
 	section("User", "Date", in.taken.Format("01/02/2006"), "Time", in.taken.Format("03:04:05 PM"), "User", "simulator", "UserText", "Simulated microscope")
-	section("System", "Type", "SEM", "Dnumber", "0000001", "Software", "aimsd simulate", "Source", "FEG", "SystemType", "Simulated", "DisplayWidth", "0.518", "DisplayHeight", "0.324")
-	section("Beam", "HV", si(in.hv), "Spot", si(in.spot), "ScanRotation", "0", "ImageMode", "Normal", "Beam", "EBeam", "Scan", "EScan")
-	section("EBeam", "Source", "FEG", "HV", si(in.hv), "HFW", si(in.hfw()), "VFW", si(vfw), "WD", si(in.wd), "BeamCurrent", si(in.current),
+	section("System", "Type", system, "Dnumber", "0000001", "Software", "aimsd simulate", "Source", "FEG", "SystemType", "Simulated", "DisplayWidth", "0.518", "DisplayHeight", "0.324")
+	section("Beam", "HV", si(in.hv), "Spot", si(in.spot), "ScanRotation", "0", "ImageMode", "Normal", "Beam", beam, "Scan", scan)
+	section(beam, "Source", source, "HV", si(in.hv), "HFW", si(in.hfw()), "VFW", si(vfw), "WD", si(in.wd), "BeamCurrent", si(in.current),
 		"ScanRotation", "0", "StageX", "0.00125", "StageY", "-0.00042", "StageZ", si(in.wd), "StageR", "0", "StageTa", "0", "StageTb", "0")
 	line := in.dwell * float64(in.frame.Width)
 	section("Scan", "InternalScan", "true", "Dwelltime", si(in.dwell), "PixelWidth", pixel, "PixelHeight", pixel,
 		"HorFieldsize", si(in.hfw()), "VerFieldsize", si(vfw), "Average", "0", "Integrate", "1", "FrameTime", si(line*float64(rows)))
-	section("EScan", "Scan", "simulated", "InternalScan", "true", "Dwell", si(in.dwell), "PixelWidth", pixel, "PixelHeight", pixel,
+	section(scan, "Scan", "simulated", "InternalScan", "true", "Dwell", si(in.dwell), "PixelWidth", pixel, "PixelHeight", pixel,
 		"HorFieldsize", si(in.hfw()), "VerFieldsize", si(vfw), "FrameTime", si(line*float64(rows)), "LineTime", si(line), "LineIntegration", "1")
 	section("Stage", "StageX", "0.00125", "StageY", "-0.00042", "StageZ", si(in.wd), "StageR", "0", "StageT", "0", "StageTb", "0", "WorkingDistance", si(in.wd))
 	section("Image", "DigitalContrast", "1", "DigitalBrightness", "0", "DigitalGamma", "1", "Average", "0", "Integrate", "1",

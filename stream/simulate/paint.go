@@ -199,19 +199,25 @@ func (b *band) expose(fr *Frame, l look, k []float32, y0, y1 int, streaks []stre
 				fr.Labels[at+x] = b.owner[in+x] + 1
 			}
 		}
-		before := gauss(l.noiseSeed, -1, y)
-		for x := range w {
-			now := gauss(l.noiseSeed, x, y)
-			// Shot noise of the detected electrons, a little of it carried into the next pixel by the amplifier.
-			v := max(b.ground[x], 0.002)
-			v += float32(math.Sqrt(float64(v/l.dose))) * (0.96*now + 0.28*before)
-			before = now
-			v = min(max(v, 0), 1)
-			if fr.Gray16 != nil {
-				fr.Gray16[at+x] = uint16(v*65535 + 0.5)
-			} else {
-				fr.Gray8[at+x] = uint8(v*255 + 0.5)
-			}
+		detect(fr, b.ground, y, l.dose, l.noiseSeed)
+	}
+}
+
+// detect adds noise to one row's signal (of full scale) and writes it to row y of fr: shot noise of the detected
+// electrons, dose per px at full scale, a little of it carried into the next pixel by the amplifier.
+func detect(fr *Frame, signal []float32, y int, dose float32, seed uint64) {
+	at := y * fr.Width
+	before := gauss(seed, -1, y)
+	for x, s := range signal {
+		now := gauss(seed, x, y)
+		v := max(s, 0.002)
+		v += float32(math.Sqrt(float64(v/dose))) * (0.96*now + 0.28*before)
+		before = now
+		v = min(max(v, 0), 1)
+		if fr.Gray16 != nil {
+			fr.Gray16[at+x] = uint16(v*65535 + 0.5)
+		} else {
+			fr.Gray8[at+x] = uint8(v*255 + 0.5)
 		}
 	}
 }

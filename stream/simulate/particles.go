@@ -54,34 +54,18 @@ func (p *Particles) Validate() error {
 // resolve fills in defaults and checks what was given.
 func (p *Particles) resolve() (Particles, error) {
 	r := *p
-	if r.Width < MinSide || r.Height < MinSide || r.Width > MaxSide || r.Height > MaxSide {
-		return r, fmt.Errorf("size %dx%d: out of range; give a width and height from %d to %d px", r.Width, r.Height, MinSide, MaxSide)
+	if err := checkSize(r.Width, r.Height, &r.Bits); err != nil {
+		return r, err
 	}
-	if r.Bits == 0 {
-		r.Bits = 8
-	}
-	if r.Bits != 8 && r.Bits != 16 {
-		return r, fmt.Errorf("bits %d: not supported; use 8 or 16", r.Bits)
-	}
-	for _, f := range []struct {
-		name            string
-		v               *Range
-		def             Range
-		lowest, highest float64
-	}{
+	if err := checkRanges([]ranged{
 		{"nm per px", &r.NmPerPx, Range{2, 10}, 1e-3, 1e6},
 		{"particles per Mpx", &r.PerMpx, Range{100, 170}, 0, 1e5},
 		{"touching share", &r.Touching, Range{0.3, 0.6}, 0, 1},
 		{"contrast", &r.Contrast, Range{0.2, 0.34}, 0, 1},
 		{"electrons per px", &r.Electrons, Range{130, 400}, 1, 1e9},
 		{"beam spot", &r.SpotPx, Range{0.6, 1.05}, 0.1, 20},
-	} {
-		if *f.v == (Range{}) {
-			*f.v = f.def
-		}
-		if !(f.v.Min >= f.lowest && f.v.Min <= f.v.Max && f.v.Max <= f.highest) {
-			return r, fmt.Errorf("%s %g..%g: out of range; give a rising interval within %g..%g", f.name, f.v.Min, f.v.Max, f.lowest, f.highest)
-		}
+	}); err != nil {
+		return r, err
 	}
 	if err := r.crowd(r.imageRows()); err != nil {
 		return r, err

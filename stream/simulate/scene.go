@@ -23,7 +23,7 @@ type Frame struct {
 	ImageRows     int    // rows above the information panel
 	Gray8         []uint8
 	Gray16        []uint16
-	Labels        []int32 // 0 background and panel, 1..Truth.Objects, each one 4-connected region
+	Labels        []int32 // 0 background and panel, 1..Truth.Objects, each one 4-connected region; milling: 1 where milled
 	Truth         Truth
 	Header        string // the vendor's text for TIFF tag 34682
 }
@@ -35,18 +35,19 @@ const (
 )
 
 // SceneNames lists what New knows.
-func SceneNames() []string { return []string{"particles"} }
+func SceneNames() []string { return []string{"particles", "milling"} }
 
 // New returns the named scene with its defaults for frames of width x height px.
 func New(name string, width, height int, seed uint64) (Scene, error) {
 	if !slices.Contains(SceneNames(), name) {
 		return nil, fmt.Errorf("scene %q: not known; use one of: %s", name, strings.Join(SceneNames(), ", "))
 	}
-	p := &Particles{Width: width, Height: height, Seed: seed}
-	if _, err := p.resolve(); err != nil {
-		return nil, err
+	if name == "milling" {
+		m := &Milling{Width: width, Height: height, Seed: seed}
+		return m, m.Validate()
 	}
-	return p, nil
+	p := &Particles{Width: width, Height: height, Seed: seed}
+	return p, p.Validate()
 }
 
 // frameName names a frame after its scene, seed and index.

@@ -44,13 +44,17 @@ func octaves(seed uint64, n int, cell, amp, fall float64) []octave {
 }
 
 // add sums the layer's row y into dst. Interpolation is smoothstep in both directions.
-func (o octave) add(dst []float32, y int) {
-	gy := float32(y)/o.cell + 0.37
-	iy := int(gy)
-	fy := gy - float32(iy)
+func (o octave) add(dst []float32, y int) { o.addAt(dst, 0, float32(y)) }
+
+// addAt sums the layer along the row at y into dst, which begins at x and goes on in steps of 1 px. Neither need be whole.
+func (o octave) addAt(dst []float32, x, y float32) {
+	gy := y/o.cell + 0.37
+	top := float32(math.Floor(float64(gy)))
+	iy := int(top)
+	fy := gy - top
 	fy = fy * fy * (3 - 2*fy)
 	inv, cell := 1/o.cell, math.MinInt
-	start := o.lean*float32(y)*inv + 0.61
+	start := x*inv + o.lean*y*inv + 0.61
 	floor := float32(math.Floor(float64(start)))
 	start -= floor
 	var a, b float32

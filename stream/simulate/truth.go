@@ -25,6 +25,7 @@ type Truth struct {
 	ECDNm     Sizes           `json:"ecd_nm"`
 	Bar       *Bar            `json:"bar"` // null without a panel
 	Particles []TruthParticle `json:"particles"`
+	Milling   *TruthMilling   `json:"milling,omitempty"` // of the milling scene alone
 }
 
 // Sizes summarise equivalent circular diameters, in the unit of their field, over the particles that touch no border
