@@ -128,6 +128,16 @@ func (m *Milling) imageRows() int {
 	return m.Height - panelRows(m.Height)
 }
 
+// Plan tells where the run mills: its pattern, in fractions of the image area of frame 1, and its scan direction.
+func (m *Milling) Plan() (Rect, string, error) {
+	s, err := m.resolve()
+	if err != nil {
+		return Rect{}, "", err
+	}
+	p := newRun(s).pattern
+	return p.Rect, p.direction, nil
+}
+
 // Frame implements Scene for a run that mills from frame 1 on without a pause: frame 1 shows the sample before the
 // beam is on, and frame i what i-1 frames of milling left. It uses all cores.
 func (m *Milling) Frame(ctx context.Context, index int) (*Frame, error) {
