@@ -144,7 +144,8 @@ func (c *Control) estimate() (float64, error) {
 
 // ServeHTTP implements http.Handler.
 func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method, serve := http.MethodGet, func() (any, error) { return nil, nil }
+	method := http.MethodGet
+	var serve func() (any, error)
 	switch r.URL.Path {
 	case "/health":
 		serve = func() (any, error) { return map[string]string{"status": "ok", "manufacturer": "aimsd simulate"}, nil }
