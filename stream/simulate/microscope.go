@@ -29,6 +29,9 @@ type Microscope struct {
 	// AppendFor is over how long a frame is written piece by piece under its final name, as some instruments
 	// do. 0: under a temporary name in the same folder, then renamed.
 	AppendFor time.Duration
+	// Beam tells what the ion beam did up to a frame, for a scene that is milled; Control.Beam is one. It is asked once per
+	// frame, in order, when the frame is due and before it is rendered. nil: the beam is on all the time.
+	Beam func(index int) Beam
 }
 
 // Written is one frame that has fully appeared in the folder.
@@ -54,6 +57,9 @@ func (m Microscope) Run(ctx context.Context, progress func(Written)) error {
 	if m.RateHz < 0 || m.RateHz != m.RateHz || m.Frames < 0 || m.AppendFor < 0 {
 		return fmt.Errorf("simulate: frames %d, rate %g Hz, append %s: none may be negative", m.Frames, m.RateHz, m.AppendFor)
 	}
+	if _, milled := m.Scene.(beamed); m.Beam != nil && !milled {
+		return fmt.Errorf("simulate: scene %q has no beam to control; use the scene milling", m.Scene.Name())
+	}
 	for _, d := range []string{FramesDir, TruthDir} {
 		if err := os.MkdirAll(filepath.Join(m.Dir, d), 0o755); err != nil {
 			return fmt.Errorf("simulate: %w; choose a folder that can be written", err)
@@ -69,7 +75,7 @@ func (m Microscope) Run(ctx context.Context, progress func(Written)) error {
 func (m Microscope) write(ctx context.Context, progress func(Written)) error {
 	due := time.Now()
 	for n := 0; m.Frames == 0 || n < m.Frames; n++ {
-		fr, err := m.Scene.Frame(ctx, max(m.Start, 1)+n)
+		fr, err := m.take(ctx, n, &due)
 		if err != nil {
 			return err
 		}
@@ -77,8 +83,10 @@ func (m Microscope) write(ctx context.Context, progress func(Written)) error {
 		if err != nil {
 			return err
 		}
-		if err := m.wait(ctx, n, &due); err != nil {
-			return err
+		if m.Beam == nil {
+			if err := m.wait(ctx, n, &due); err != nil {
+				return err
+			}
 		}
 		if err := m.writeFrame(ctx, fr, w.Path); err != nil {
 			return err
@@ -89,6 +97,19 @@ func (m Microscope) write(ctx context.Context, progress func(Written)) error {
 		}
 	}
 	return nil
+}
+
+// take renders frame n of the run: ahead of its time, unless a beam has to be asked what it did until then.
+func (m Microscope) take(ctx context.Context, n int, due *time.Time) (*Frame, error) {
+	index := max(m.Start, 1) + n
+	milled, ok := m.Scene.(beamed)
+	if m.Beam == nil || !ok {
+		return m.Scene.Frame(ctx, index)
+	}
+	if err := m.wait(ctx, n, due); err != nil {
+		return nil, err
+	}
+	return milled.under(ctx, index, m.Beam(index))
 }
 
 // wait holds frame n back until it is due: one period after the frame before it was due, or now if that has passed.

@@ -32,7 +32,7 @@ type Milling struct {
 	Pattern       Rect   // in frame 1; drawn per run by default, apart from the border
 	ScanDirection string // one of ScanDirections; drawn per run by default
 
-	NmPerPx      Range // pixel size, 5..40
+	NmPerPx      Range // pixel size, 10..60
 	RatePx       Range // advance of the front per beam-on frame, 1.2..6 px
 	RateSwing    Range // how far that rate swings in time, as a share of it, 0.05..0.3
 	Hardness     Range // rate in a harder zone, as a share of it, 0.45..0.8; none to two zones a run
@@ -81,7 +81,7 @@ func (m *Milling) resolve() (Milling, error) {
 		return r, err
 	}
 	if err := checkRanges([]ranged{
-		{"nm per px", &r.NmPerPx, Range{5, 40}, 1e-3, 1e6},
+		{"nm per px", &r.NmPerPx, Range{10, 60}, 1e-3, 1e6},
 		{"milling rate", &r.RatePx, Range{1.2, 6}, 0.01, 100},
 		{"swing of the milling rate", &r.RateSwing, Range{0.05, 0.3}, 0, 0.9},
 		{"rate in harder material", &r.Hardness, Range{0.45, 0.8}, 0.05, 1},
@@ -126,6 +126,16 @@ func (m *Milling) imageRows() int {
 		return m.Height
 	}
 	return m.Height - panelRows(m.Height)
+}
+
+// Plan tells where the run mills: its pattern, in fractions of the image area of frame 1, and its scan direction.
+func (m *Milling) Plan() (Rect, string, error) {
+	s, err := m.resolve()
+	if err != nil {
+		return Rect{}, "", err
+	}
+	p := newRun(s).pattern
+	return p.Rect, p.direction, nil
 }
 
 // Frame implements Scene for a run that mills from frame 1 on without a pause: frame 1 shows the sample before the

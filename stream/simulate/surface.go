@@ -34,7 +34,7 @@ func newSurface(rng *rand.Rand, s Milling, p pattern) surface {
 	w, h := float64(s.Width), p.imageRows
 	v := surface{level: f(0.36, 0.56)}
 	v.ground = octaves(rng.Uint64(), 4, float64(f(70, 130)), float64(f(0.008, 0.022)), 0.8)
-	v.skin = octaves(rng.Uint64(), 3, float64(f(5, 11)), float64(f(0.012, 0.045)), 0.75)
+	v.skin = octaves(rng.Uint64(), 4, float64(f(6, 24)), float64(f(0.012, 0.06)), 0.75)
 	v.grains = grains{seed: rng.Uint64(), cell: f(26, 80), bend: f(40, 120)}
 	contrast, border := f(0.03, 0.15), f(0, 0.06)
 	if rng.Float64() < 0.7 { // else amorphous
@@ -53,7 +53,11 @@ func newSurface(rng *rand.Rand, s Milling, p pattern) surface {
 		for range 60 {
 			sin, cos := math.Sincos(turn + 0.06*rng.NormFloat64())
 			c := cross{x: float32((0.07 + 0.86*rng.Float64()) * w), y: float32((0.07 + 0.86*rng.Float64()) * h), arm: max(arm, 5), half: max(arm/7, 1.2), sin: float32(sin), cos: float32(cos)}
-			if p.apart(float64(c.x), float64(c.y)) > float64(1.6*c.arm)+6 {
+			clear := p.apart(float64(c.x), float64(c.y)) > float64(1.6*c.arm)+6
+			for _, o := range v.crosses {
+				clear = clear && math.Hypot(float64(o.x-c.x), float64(o.y-c.y)) > 4*float64(c.arm)
+			}
+			if clear {
 				v.crosses = append(v.crosses, c)
 				break
 			}

@@ -53,7 +53,7 @@ func (o octave) addAt(dst []float32, x, y float32) {
 	iy := int(top)
 	fy := gy - top
 	fy = fy * fy * (3 - 2*fy)
-	inv, cell := 1/o.cell, math.MinInt
+	inv, cell := 1/o.cell, -2 // no cell yet, nor the one before the first
 	start := x*inv + o.lean*y*inv + 0.61
 	floor := float32(math.Floor(float64(start)))
 	start -= floor
@@ -63,7 +63,10 @@ func (o octave) addAt(dst []float32, x, y float32) {
 		ix := int(gx)
 		if ix != cell {
 			at := ix + int(floor)
-			a, b = o.column(at, iy, fy), o.column(at+1, iy, fy)
+			if a = b; ix != cell+1 {
+				a = o.column(at, iy, fy)
+			}
+			b = o.column(at+1, iy, fy)
 			cell = ix
 		}
 		fx := gx - float32(ix)

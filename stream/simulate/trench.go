@@ -9,6 +9,7 @@ type trench struct {
 	face             float32 // extra signal of the cut face, a strip faceWide wide at the front
 	faceWide         float32
 	wall             float32 // width of the sloping side walls
+	lumps            float32 // granular contrast of the floor
 	edge, edgeWide   float32 // the bright line at the rim
 	frontEdge        float32 // the same at the front, relative to the rim's
 	shadow, shadowPx float32 // of the walls on the floor
@@ -28,7 +29,7 @@ func newTrench(rng *rand.Rand, s Milling, p pattern, light look) trench {
 	f := func(lo, hi float64) float32 { return float32(lo + (hi-lo)*rng.Float64()) }
 	draw := func(r Range) float32 { return float32(r.draw(rng)) }
 	t := trench{
-		contrast: draw(s.Contrast), deeper: f(0.05, 0.3), face: f(0.05, 0.35), faceWide: f(3, 9), wall: f(2.5, 8),
+		contrast: draw(s.Contrast), deeper: f(0.05, 0.3), face: f(0.05, 0.35), faceWide: f(3, 16), wall: f(2.5, 12), lumps: f(0.02, 0.1),
 		edge: f(0.15, 0.7), edgeWide: f(1, 2), frontEdge: f(0.7, 1.5), shadow: f(0.1, 0.45), shadowPx: f(6, 16), rim: f(0.4, 1.5),
 		curtain: draw(s.Curtain), curtainWide: f(2.2, 5), curtainSeed: rng.Uint64(),
 		redeposit: draw(s.Redeposit), redepositGain: f(0.8, 1.2), granules: octaves(rng.Uint64(), 3, float64(f(5, 9)), 0.5, 0.7),
@@ -129,7 +130,7 @@ func (t *trench) floor(o *outline, w walls, d, along, across, level, granule flo
 	c, a := across/t.curtainWide, along
 	stripe := float32(0.6*noise(t.curtainSeed, float64(c), float64(a/110)) + 0.5*noise(t.curtainSeed+1, float64(c/3.3), float64(a/170)))
 	stripe *= t.curtain * (0.45 + 0.55*(1-fade(age/25)))
-	v *= 1 + stripe + 0.03*granule
+	v *= 1 + stripe + t.lumps*granule
 	if x := age/t.faceWide - 0.5; x < 1 && x > -1 {
 		u := 1 - x*x
 		v += t.face * u * u * (1 + 2*stripe)
@@ -142,8 +143,8 @@ func (t *trench) floor(o *outline, w walls, d, along, across, level, granule flo
 	// Redeposited material: first on the walls, later where milling began, in grains that grow together.
 	late := 1 - fade(2.5*share)
 	g := t.redeposit * (0.85*fade(beside/(2*t.wall+4))*late + 1.15*late*fade(2.2*max(along, 0)/float32(o.length)))
-	if m := smooth((0.5*granule + 0.5 + 1.7*g - 1.05) / 0.3); m > 0 {
-		v += m * (t.redepositGain*(0.82+0.22*granule) - v)
+	if m := smooth((0.5*granule + 0.5 + 1.7*g - 1.05) / 0.45); m > 0 {
+		v += m * (t.redepositGain*(0.72+0.36*granule) - v)
 	}
 	return v * level
 }

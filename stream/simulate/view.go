@@ -51,7 +51,7 @@ func newRun(s Milling) *run {
 	r.tiltX, r.tiltY = float32(cos*slope*2/float64(s.Width)), float32(sin*slope*2/float64(r.rows))
 	r.fades, r.shifts, r.period = f(0.02, 0.12), f(0.01, 0.06), f(40, 150)
 	r.seed, r.settings = rng.Uint64(), rng.Uint64()
-	r.chargeAmp, r.darkness = float32(f(0.03, 0.12)), float32(f(0.01, 0.04))
+	r.chargeAmp, r.darkness = float32(f(0.04, 0.18)), float32(f(0.01, 0.04))
 	return r
 }
 
@@ -160,13 +160,7 @@ func (b *slab) expose(v *view, y int) {
 // mill draws the trench, and its halo, into the row that begins at the sample's point (x, y).
 func (v *view) mill(signal, granules []float32, x, y float64) {
 	t, level := &v.trench, v.surface.level
-	reach := float64(5 * t.haloPx)
-	over := max(v.position-v.pattern.length, 0) + lineMargin // beyond the far edge
-	if v.pattern.apart(v.pattern.left, y) > reach+over {
-		return
-	}
-	from := max(int(v.pattern.left-over-reach-x), 0)
-	to := min(int(v.pattern.right+over+reach-x)+1, len(signal))
+	from, to := v.span(x, y, 5*float64(t.haloPx), len(signal))
 	if from >= to {
 		return
 	}
@@ -193,6 +187,17 @@ func (v *view) mill(signal, granules []float32, x, y float64) {
 		}
 		signal[i] = s
 	}
+}
+
+// span is the part from..to-1 of a row of n pixels, which begins at the sample's point (x, y), that lies within
+// reach of the trench.
+func (v *view) span(x, y, reach float64, n int) (from, to int) {
+	p := v.pattern
+	reach += max(v.position-p.length, 0) + lineMargin // beyond the far edge
+	if p.apart(p.left, y) > reach {
+		return 0, 0
+	}
+	return max(int(p.left-reach-x), 0), min(int(p.right+reach-x)+1, n)
 }
 
 // develop turns row y's signal into grey values.
@@ -238,7 +243,8 @@ func (v *view) label(fr *Frame, y int) {
 	x, yy := v.origin(y)
 	a, c := v.pattern.place(x, yy)
 	row := fr.Labels[y*fr.Width : (y+1)*fr.Width]
-	for i := range row {
+	from, to := v.span(x, yy, 0, len(row))
+	for i := from; i < to; i++ {
 		along, across := float32(a+v.pattern.alongX*float64(i)), float32(c+v.pattern.acrossX*float64(i))
 		if d, _ := v.outline.at(along, across).inside(); d > 0 {
 			row[i] = 1
