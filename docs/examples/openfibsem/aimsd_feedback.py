@@ -4,6 +4,7 @@ Needs only the standard library, Python 3.9 or later. No number is changed on th
 OpenFIBSEM (0.5.3) is copied under its name there. Lengths are metres, displacements are of the new frame relative to
 the run's reference frame, +x right and +y down, as in fibsem.alignment.methods.
 """
+
 from __future__ import annotations
 
 import json
@@ -22,18 +23,31 @@ BEAMS = ("ELECTRON", "ION")  # the names of fibsem.structures.BeamType
 AGREEMENT_PX = 2.0
 
 Message = dict[str, Any]  # one feedback message, exactly as it came
-Shape = dict[str, Any]    # what a to_dict() of OpenFIBSEM returns
+Shape = dict[str, Any]  # what a to_dict() of OpenFIBSEM returns
 
 # Fields that make a message unusable when they are missing or of another type.
 _REQUIRED: dict[str, tuple[type, ...]] = {
-    "id": (str,), "run_id": (str,), "frame_id": (str,), "seq": (int,), "valid_for_ms": (int, float),
-    "beam": (str,), "advice": (str,), "reasons": (list,), "text": (str,), "roi": (dict,),
+    "id": (str,),
+    "run_id": (str,),
+    "frame_id": (str,),
+    "seq": (int,),
+    "valid_for_ms": (int, float),
+    "beam": (str,),
+    "advice": (str,),
+    "reasons": (list,),
+    "text": (str,),
+    "roi": (dict,),
 }
 # endpoint's names: ours, and those of CoincidenceMillingStrategy.intensity_stats_signal.
 _STATS = {
-    "value": "value", "rolling_mean": "rolling_mean", "peak_rolling_mean": "peak_rolling_mean",
-    "threshold_value": "threshold_value", "drop_fraction": "drop_fraction",
-    "consecutive_count": "consecutive_count", "warmup_complete": "warmup_complete", "detected": "drop_detected",
+    "value": "value",
+    "rolling_mean": "rolling_mean",
+    "peak_rolling_mean": "peak_rolling_mean",
+    "threshold_value": "threshold_value",
+    "drop_fraction": "drop_fraction",
+    "consecutive_count": "consecutive_count",
+    "warmup_complete": "warmup_complete",
+    "detected": "drop_detected",
 }
 _ROI = ("left", "top", "width", "height")
 
@@ -80,6 +94,7 @@ def _finite(path: str, value: Any) -> None:
 
 # Drift: fibsem.alignment.AlignmentIteration and AlignmentDifferential.
 
+
 def alignment_iteration(message: Message) -> Optional[Shape]:
     """AlignmentIteration.to_dict() of the drift; None when the message has none.
 
@@ -90,7 +105,9 @@ def alignment_iteration(message: Message) -> Optional[Shape]:
     if drift is None:
         return None
     shape: Shape = {"shift": dict(drift["shift_m"])} if "shift_m" in drift else {}
-    shape.update(score=drift["score"], shift_px=dict(drift["shift_px"]), success=drift["success"], method=drift["method"])
+    shape.update(
+        score=drift["score"], shift_px=dict(drift["shift_px"]), success=drift["success"], method=drift["method"]
+    )
     return shape
 
 
@@ -113,8 +130,13 @@ def alignment_differential(message: Message, agreement_px: float = AGREEMENT_PX)
 def drift_of(iteration: Shape, differential: Shape) -> dict[str, Any]:
     """The message's drift again, from the two dicts above."""
     drift: dict[str, Any] = {"shift_m": dict(iteration["shift"])} if "shift" in iteration else {}
-    drift.update(shift_px=dict(iteration["shift_px"]), score=iteration["score"], success=iteration["success"],
-                 method=iteration["method"], max_disagreement_px=differential["max_disagreement_px"])
+    drift.update(
+        shift_px=dict(iteration["shift_px"]),
+        score=iteration["score"],
+        success=iteration["success"],
+        method=iteration["method"],
+        max_disagreement_px=differential["max_disagreement_px"],
+    )
     return drift
 
 
@@ -131,6 +153,7 @@ def beam_shift(message: Message) -> Optional[tuple[float, float]]:
 
 
 # Region, end point, progress.
+
 
 def rectangle(message: Message) -> Shape:
     """FibsemRectangle.to_dict() of the region that was looked at, fractions of the frame, 0..1."""
@@ -164,18 +187,24 @@ def progress(message: Message, start_time: float, now: float, milling_state: str
     eta_s = (message.get("geometry") or {}).get("eta_s")
     if eta_s is None:
         return None
-    return {"progress": {
-        "state": "update", "start_time": start_time, "milling_state": milling_state,
-        "estimated_time": now - start_time + eta_s, "remaining_time": eta_s,
-    }}
+    return {
+        "progress": {
+            "state": "update",
+            "start_time": start_time,
+            "milling_state": milling_state,
+            "estimated_time": now - start_time + eta_s,
+            "remaining_time": eta_s,
+        }
+    }
 
 
 def eta_s_of(shape: Shape) -> float:
     """The message's geometry.eta_s, from the progress dict."""
-    return shape["progress"]["remaining_time"]
+    return float(shape["progress"]["remaining_time"])
 
 
 # Time and validity.
+
 
 def unix_time(rfc3339: str) -> float:
     """Seconds since 1970 of a time such as 2026-11-28T10:00:07.412Z, with any number of decimals."""
@@ -190,7 +219,7 @@ def is_valid(message: Message, arrived_at: float, now: Optional[float] = None) -
     Both times are seconds of time.monotonic(). valid_until is for people and logs: the clocks of two computers differ.
     """
     now = time.monotonic() if now is None else now
-    return 0 <= now - arrived_at <= message["valid_for_ms"] / 1000
+    return bool(0 <= now - arrived_at <= message["valid_for_ms"] / 1000)
 
 
 @dataclass(frozen=True)
@@ -242,7 +271,10 @@ class Guard:
             return Decision("PAUSE", f"no message in the first {waited:.1f} s")
         message, arrived_at = latest
         if not is_valid(message, arrived_at, now):
-            return Decision("PAUSE", f"no message for {now - arrived_at:.1f} s, "
-                                     f"the last one was valid for {message['valid_for_ms'] / 1000:.1f} s")
+            return Decision(
+                "PAUSE",
+                f"no message for {now - arrived_at:.1f} s, "
+                f"the last one was valid for {message['valid_for_ms'] / 1000:.1f} s",
+            )
         why = ", ".join(message["reasons"]) or message["text"]
         return Decision(message["advice"], why, message)

@@ -3,6 +3,7 @@
 Needs paho-mqtt for MqttFeedback, grpcio, grpcio-tools and numpy for what speaks gRPC. The gRPC code is generated from
 proto/aims/v1/aims.proto into a temporary folder when it is needed; nothing of it is kept.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -10,17 +11,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Optional
 
 import aimsd_feedback
 
 CHUNK = 1 << 20  # bytes of a frame in one gRPC message
-RETRY_S = 1.0    # between attempts to reach aimsd again
+RETRY_S = 1.0  # between attempts to reach aimsd again
 
 Handler = Callable[[aimsd_feedback.Message, float], None]  # a parsed message, and its arrival by time.monotonic()
-Report = Callable[[str], None]                             # one line for people: what is listened to, what was unusable
+Report = Callable[[str], None]  # one line for people: what is listened to, what was unusable
 
 
 def proto_file() -> Path:
@@ -78,8 +80,16 @@ class Pusher:
         else:
             raise ValueError(f"{uid}: {data.dtype} pixels, and only 8 and 16 bit can be pushed")
         header = self._pb.FrameHeader(
-            frame_uid=uid, seq=seq, run_id=run_id, width=data.shape[1], height=data.shape[0], format=form,
-            frame_time_unix_ns=time.time_ns(), source=self._source, end_of_run=end_of_run)
+            frame_uid=uid,
+            seq=seq,
+            run_id=run_id,
+            width=data.shape[1],
+            height=data.shape[0],
+            format=form,
+            frame_time_unix_ns=time.time_ns(),
+            source=self._source,
+            end_of_run=end_of_run,
+        )
         if image.metadata is not None:
             header.nm_per_px = image.metadata.pixel_size.x * 1e9
             header.metadata["beam"] = image.metadata.image_settings.beam_type.name
@@ -88,7 +98,7 @@ class Pusher:
         def requests() -> Iterator[Any]:
             yield self._pb.PushRequest(header=header)
             for at in range(0, len(pixels), CHUNK):
-                yield self._pb.PushRequest(chunk=self._pb.FrameChunk(data=pixels[at:at + CHUNK]))
+                yield self._pb.PushRequest(chunk=self._pb.FrameChunk(data=pixels[at : at + CHUNK]))
 
         last = None
         for last in self._service.Push(requests(), timeout=self._timeout_s):
@@ -100,7 +110,7 @@ class Pusher:
 
     def state(self, answer: Any) -> str:
         """The name of a FrameAck's state."""
-        return self._pb.FrameAck.State.Name(answer.state)
+        return str(self._pb.FrameAck.State.Name(answer.state))
 
     def close(self) -> None:
         self._channel.close()
@@ -149,10 +159,14 @@ class MqttFeedback:
         # A clean session: what came while nobody listened is of no use any more.
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, clean_session=True)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
-        self._client.on_subscribe = lambda *_: (self.ready.set(), report(f"listening on {topic}"))
+        self._client.on_subscribe = lambda *_: self._listening(topic)
         self._client.on_message = lambda _client, _data, m: _deliver(m.payload, self._handler, self._report)
         self._client.connect_async(host, port, keepalive=20)
         self._client.loop_start()
+
+    def _listening(self, topic: str) -> None:
+        self.ready.set()
+        self._report(f"listening on {topic}")
 
     def close(self) -> None:
         self._client.disconnect()
@@ -183,7 +197,7 @@ class GrpcFeedback:
                     _deliver(from_proto(message), self._handler, self._report)
             except (self._error, ValueError) as err:  # ValueError: the channel was closed
                 if not self._closed.is_set():
-                    self._report(f"feedback over gRPC: {getattr(err, 'details', lambda: err)()}")
+                    self._report(f"feedback over gRPC: {getattr(err, 'details', err.__str__)()}")
             self._closed.wait(RETRY_S)
 
     def close(self) -> None:

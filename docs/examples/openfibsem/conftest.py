@@ -1,4 +1,5 @@
 """What the tests share: the Demo microscope, scenes with a known displacement, random messages."""
+
 from __future__ import annotations
 
 import os
@@ -8,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 os.environ["FIBSEM_SIM_NO_DELAY"] = "1"  # the simulator does not wait as an instrument would
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -42,7 +44,7 @@ def scene(dx: int, dy: int, seed: int = 1, size: tuple[int, int] = (512, 768)) -
     rng = np.random.default_rng(seed)
     field = gaussian_filter(rng.standard_normal((height + 2 * margin, width + 2 * margin)), 3)
     field = (field - field.min()) / (field.max() - field.min()) * 200 + 20
-    cut = field[margin - dy:margin - dy + height, margin - dx:margin - dx + width]
+    cut = field[margin - dy : margin - dy + height, margin - dx : margin - dx + width]
     noise = np.random.default_rng([seed, dx + 100, dy + 100]).normal(0, 4, size)
     image = FibsemImage.generate_blank_image(resolution=(width, height), hfw=width * PIXEL_NM * 1e-9)
     image.data = np.clip(cut + noise, 0, 255).astype(np.uint8)
@@ -54,32 +56,77 @@ def random_message(rng: random.Random, metres: bool = True) -> dict[str, Any]:
     """A feedback message with random numbers; without a pixel size the metre fields are absent."""
     pixel_m = rng.uniform(0.5e-9, 500e-9)
     x, y, remaining_px = rng.uniform(-50, 50), rng.uniform(-50, 50), rng.uniform(0, 500)
-    drift = {"shift_px": {"x": x, "y": y}, "score": rng.random(), "success": rng.random() < 0.8,
-             "method": "phase-correlation", "max_disagreement_px": rng.choice([0.0, rng.uniform(0, 5), 2.0])}
-    geometry: dict[str, Any] = {"milled_area_px": rng.uniform(0, 1e6), "front_px": rng.uniform(0, 1000),
-                                "progress": rng.random(), "eta_s": rng.uniform(0, 3600)}
+    drift = {
+        "shift_px": {"x": x, "y": y},
+        "score": rng.random(),
+        "success": rng.random() < 0.8,
+        "method": "phase-correlation",
+        "max_disagreement_px": rng.choice([0.0, rng.uniform(0, 5), 2.0]),
+    }
+    geometry: dict[str, Any] = {
+        "milled_area_px": rng.uniform(0, 1e6),
+        "front_px": rng.uniform(0, 1000),
+        "progress": rng.random(),
+        "eta_s": rng.uniform(0, 3600),
+    }
     if metres:
         drift["shift_m"] = {"x": x * pixel_m, "y": y * pixel_m}
-        geometry.update(milled_area_m2=geometry["milled_area_px"] * pixel_m ** 2, front_m=geometry["front_px"] * pixel_m,
-                        remaining_m=remaining_px * pixel_m, rate_m_per_s=rng.uniform(0, 1e-6))
+        geometry.update(
+            milled_area_m2=geometry["milled_area_px"] * pixel_m**2,
+            front_m=geometry["front_px"] * pixel_m,
+            remaining_m=remaining_px * pixel_m,
+            rate_m_per_s=rng.uniform(0, 1e-6),
+        )
     peak = rng.uniform(1, 1e6)
     seq = rng.randrange(1, 1 << 53)
     return {
-        "schema": "aims.feedback/1", "id": f"id-{rng.random()}", "time": "2026-11-28T10:00:07.412Z", "site": "lab",
-        "instrument": "fib-01", "source": "acq", "run_id": "run", "task_id": "task", "stage_name": "rough",
-        "beam": rng.choice(["ION", "ELECTRON"]), "frame_id": f"frame-{seq}", "frame_time": "2026-11-28T10:00:06.95Z",
-        "decision_time": "2026-11-28T10:00:07.4Z", "valid_until": "2026-11-28T10:00:09.4Z", "valid_for_ms": 2000,
+        "schema": "aims.feedback/1",
+        "id": f"id-{rng.random()}",
+        "time": "2026-11-28T10:00:07.412Z",
+        "site": "lab",
+        "instrument": "fib-01",
+        "source": "acq",
+        "run_id": "run",
+        "task_id": "task",
+        "stage_name": "rough",
+        "beam": rng.choice(["ION", "ELECTRON"]),
+        "frame_id": f"frame-{seq}",
+        "frame_time": "2026-11-28T10:00:06.95Z",
+        "decision_time": "2026-11-28T10:00:07.4Z",
+        "valid_until": "2026-11-28T10:00:09.4Z",
+        "valid_for_ms": 2000,
         "seq": seq,
-        "endpoint": rng.choice([None, {
-            "metric": "milled_area_px", "value": rng.uniform(0, peak), "rolling_mean": rng.uniform(0, peak),
-            "peak_rolling_mean": peak, "threshold_value": 0.6 * peak, "drop_fraction": rng.random(),
-            "consecutive_count": rng.randrange(12), "warmup_complete": rng.random() < 0.5, "detected": rng.random() < 0.5}]),
+        "endpoint": rng.choice(
+            [
+                None,
+                {
+                    "metric": "milled_area_px",
+                    "value": rng.uniform(0, peak),
+                    "rolling_mean": rng.uniform(0, peak),
+                    "peak_rolling_mean": peak,
+                    "threshold_value": 0.6 * peak,
+                    "drop_fraction": rng.random(),
+                    "consecutive_count": rng.randrange(12),
+                    "warmup_complete": rng.random() < 0.5,
+                    "detected": rng.random() < 0.5,
+                },
+            ]
+        ),
         "drift": drift,
-        "roi": {"left": rng.uniform(0, 0.5), "top": rng.uniform(0, 0.5), "width": rng.uniform(0, 0.5), "height": rng.choice([0.5, 0])},
-        "geometry": geometry, "uncertainty": rng.choice([None, rng.random()]), "confidence": rng.choice([None, rng.random()]),
-        "nm_per_px": pixel_m * 1e9 if metres else None, "image_quality": rng.choice([[], ["low_contrast"]]),
+        "roi": {
+            "left": rng.uniform(0, 0.5),
+            "top": rng.uniform(0, 0.5),
+            "width": rng.uniform(0, 0.5),
+            "height": rng.choice([0.5, 0]),
+        },
+        "geometry": geometry,
+        "uncertainty": rng.choice([None, rng.random()]),
+        "confidence": rng.choice([None, rng.random()]),
+        "nm_per_px": pixel_m * 1e9 if metres else None,
+        "image_quality": rng.choice([[], ["low_contrast"]]),
         "advice": rng.choice(["CONTINUE", "PAUSE", "STOP", "REALIGN"]) if metres else "ABSTAIN",
-        "reasons": rng.choice([[], ["DRIFT"], ["DRIFT", "BLURRED"]]), "text": "",
+        "reasons": rng.choice([[], ["DRIFT"], ["DRIFT", "BLURRED"]]),
+        "text": "",
     }
 
 
@@ -107,10 +154,25 @@ def await_port(port: int, process: subprocess.Popen, log: Path) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """OpenFIBSEM's HTTP server with a Demo microscope, as one starts it by hand, on loopback: its port."""
     port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
+    env = {name: value for name, value in os.environ.items() if name != "FIBSEM_SIM_NO_DELAY"}  # milling takes time
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fibsem.server.server", "--manufacturer", "Demo", "--host", "127.0.0.1",
-             "--port", str(port)], stdout=out, stderr=subprocess.STDOUT, cwd=log.parent)
+            [
+                sys.executable,
+                "-m",
+                "fibsem.server.server",
+                "--manufacturer",
+                "Demo",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+            ],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            env=env,
+        )
     try:
         await_port(port, process, log)
         yield port

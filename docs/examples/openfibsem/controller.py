@@ -1,4 +1,5 @@
 """What a controller does on aimsd's advice, with an OpenFIBSEM microscope or a FibsemClient of one."""
+
 from __future__ import annotations
 
 import time
@@ -25,8 +26,15 @@ class Controller:
     refused. say gets one line for each thing done or refused.
     """
 
-    def __init__(self, microscope: Any, say: Callable[[str], None], act: bool = False, allow_stop: bool = False,
-                 max_shift_m: float = 1e-6, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        microscope: Any,
+        say: Callable[[str], None],
+        act: bool = False,
+        allow_stop: bool = False,
+        max_shift_m: float = 1e-6,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._microscope, self._say, self._clock = microscope, say, clock
         self._act, self._allow_stop, self._max_shift_m = act, allow_stop, max_shift_m
         self._corrected_at = 0.0  # time.time() of the last beam shift

@@ -5,6 +5,7 @@
 
 docs/openfibsem.md has the rest: set-up, signs, safety.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -13,12 +14,18 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Optional
 
 from fibsem import utils
 from fibsem.server.client import FibsemClient
-from fibsem.structures import BeamType, FibsemMillingSettings, FibsemRectangleSettings, MillingState
+from fibsem.structures import (
+    BeamType,
+    FibsemMillingSettings,
+    FibsemRectangleSettings,
+    MillingState,
+)
 
 from aimsd_feedback import Guard, progress
 from aimsd_link import GrpcFeedback, MqttFeedback, Pusher, save
@@ -40,11 +47,16 @@ def demo(images: Optional[Path]) -> Any:
 def milling(microscope: Any) -> Iterator[None]:
     """Mills one rectangle, and leaves the microscope as it was: idle, beam shift, current and voltage restored."""
     beam = BeamType.ION
-    shift, current, voltage = (microscope.get_beam_shift(beam), microscope.get_beam_current(beam),
-                               microscope.get_beam_voltage(beam))
+    shift, current, voltage = (
+        microscope.get_beam_shift(beam),
+        microscope.get_beam_current(beam),
+        microscope.get_beam_voltage(beam),
+    )
     try:
         microscope.setup_milling(FibsemMillingSettings())
-        microscope.draw_patterns([FibsemRectangleSettings(width=10e-6, height=5e-6, depth=1e-6, centre_x=0, centre_y=0)])
+        microscope.draw_patterns(
+            [FibsemRectangleSettings(width=10e-6, height=5e-6, depth=1e-6, centre_x=0, centre_y=0)]
+        )
         microscope.start_milling()
         yield
     finally:
@@ -56,8 +68,14 @@ def milling(microscope: Any) -> Iterator[None]:
 class Feeder(threading.Thread):
     """Acquires ion beam images and hands them over, until it has made its number or is told to end."""
 
-    def __init__(self, acquire: Callable[[], Any], hand_over: Callable[[Any, int], None], frames: int, every_s: float,
-                 say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        acquire: Callable[[], Any],
+        hand_over: Callable[[Any, int], None],
+        frames: int,
+        every_s: float,
+        say: Callable[[str], None],
+    ) -> None:
         super().__init__(name="feeder", daemon=True)
         self._acquire, self._hand_over, self._frames, self._every_s = acquire, hand_over, frames, every_s
         self._say, self._end = say, threading.Event()
@@ -78,8 +96,12 @@ class Feeder(threading.Thread):
 
 def arguments(argv: Optional[list[str]] = None) -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--server", metavar="HOST:PORT", help="a FibsemServer; without it the Demo microscope is started here")
-    p.add_argument("--images", type=Path, metavar="DIR", help="TIFFs that the Demo microscope shows, one after the other")
+    p.add_argument(
+        "--server", metavar="HOST:PORT", help="a FibsemServer; without it the Demo microscope is started here"
+    )
+    p.add_argument(
+        "--images", type=Path, metavar="DIR", help="TIFFs that the Demo microscope shows, one after the other"
+    )
     out = p.add_mutually_exclusive_group(required=True)
     out.add_argument("--folder", type=Path, help="the folder that aimsd watches")
     out.add_argument("--push", metavar="HOST:PORT", help="aimsd's gRPC address: push the frames")
@@ -91,7 +113,9 @@ def arguments(argv: Optional[list[str]] = None) -> argparse.Namespace:
     p.add_argument("--source", default="", help="aimsd's source; with --push the name the frames are sent under")
     p.add_argument("--frames", type=int, default=100, help="images to acquire (100)")
     p.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds between images (1)")
-    p.add_argument("--first-within", type=float, default=30.0, metavar="S", help="pause when no message came by then (30)")
+    p.add_argument(
+        "--first-within", type=float, default=30.0, metavar="S", help="pause when no message came by then (30)"
+    )
     p.add_argument("--act", action="store_true", help="carry the advice out; without it, it is only told")
     p.add_argument("--allow-stop", action="store_true", help="with --act: STOP stops; without it, STOP pauses")
     p.add_argument("--max-shift-um", type=float, default=1.0, help="refuse larger corrections (1)")
@@ -124,11 +148,17 @@ def main(argv: Optional[list[str]] = None) -> int:
         else:
             microscope = demo(args.images)
             stack.enter_context(milling(microscope))
-        feeder = Feeder(lambda: microscope.acquire_image(beam_type=BeamType.ION), sender(args, stack, say),
-                        args.frames, args.every, say)
+        feeder = Feeder(
+            lambda: microscope.acquire_image(beam_type=BeamType.ION),
+            sender(args, stack, say),
+            args.frames,
+            args.every,
+            say,
+        )
         stack.callback(feeder.end)
-        controller = Controller(microscope, say, act=args.act, allow_stop=args.allow_stop,
-                                max_shift_m=args.max_shift_um * 1e-6)
+        controller = Controller(
+            microscope, say, act=args.act, allow_stop=args.allow_stop, max_shift_m=args.max_shift_um * 1e-6
+        )
         feeder.start()
         loop(microscope, guard, controller, feeder, started, say)
     return 0
@@ -140,7 +170,9 @@ def split(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def sender(args: argparse.Namespace, stack: contextlib.ExitStack, say: Callable[[str], None]) -> Callable[[Any, int], None]:
+def sender(
+    args: argparse.Namespace, stack: contextlib.ExitStack, say: Callable[[str], None]
+) -> Callable[[Any, int], None]:
     """How frames reach aimsd: a function of an image and its number."""
     session = uuid.uuid4().hex[:8]
     if args.folder is not None:
@@ -149,15 +181,17 @@ def sender(args: argparse.Namespace, stack: contextlib.ExitStack, say: Callable[
     stack.callback(pusher.close)
 
     def push(image: Any, n: int) -> None:
-        answer = pusher.push(image, uid=f"{session}-{n:06d}", seq=n, run_id=f"openfibsem-{session}",
-                             end_of_run=n == args.frames)
+        answer = pusher.push(
+            image, uid=f"{session}-{n:06d}", seq=n, run_id=f"openfibsem-{session}", end_of_run=n == args.frames
+        )
         say(f"frame {n}: {pusher.state(answer)} {answer.reason}".rstrip())
 
     return push
 
 
-def loop(microscope: Any, guard: Guard, controller: Controller, feeder: Feeder, started: float,
-         say: Callable[[str], None]) -> None:
+def loop(
+    microscope: Any, guard: Guard, controller: Controller, feeder: Feeder, started: float, say: Callable[[str], None]
+) -> None:
     """Acts on what holds, until there are no more frames or the milling has ended."""
     shown = -1.0
     while feeder.is_alive():

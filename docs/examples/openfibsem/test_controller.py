@@ -1,4 +1,5 @@
 """What is done on each advice, on the Demo microscope and through OpenFIBSEM's HTTP client."""
+
 from __future__ import annotations
 
 import random
@@ -74,11 +75,15 @@ def test_silence_pauses(target: Any) -> None:
     assert target.get_milling_state() is MillingState.PAUSED
 
 
-@pytest.mark.parametrize("change", [
-    {"shift_m": (2e-6, 0.0)},                             # beyond max_shift_m
-    {"frame_time": "1970-01-01T00:00:00Z"},               # seen before the last correction
-    {"drift": {"success": False}}, {"drift": None},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shift_m": (2e-6, 0.0)},  # beyond max_shift_m
+        {"frame_time": "1970-01-01T00:00:00Z"},  # seen before the last correction
+        {"drift": {"success": False}},
+        {"drift": None},
+    ],
+)
 def test_a_doubtful_realign_moves_nothing(microscope: Any, change: dict) -> None:
     doubtful = decision("REALIGN", shift_m=change.pop("shift_m", (2e-7, -1e-7)))
     if change.get("drift"):
@@ -89,7 +94,9 @@ def test_a_doubtful_realign_moves_nothing(microscope: Any, change: dict) -> None
 
 
 def test_a_frame_from_before_the_correction_corrects_nothing(microscope: Any) -> None:
-    controller = Controller(microscope, lambda line: None, act=True, clock=lambda: af.unix_time("2026-11-28T10:00:08Z"))
+    controller = Controller(
+        microscope, lambda line: None, act=True, clock=lambda: af.unix_time("2026-11-28T10:00:08Z")
+    )
     controller.handle(decision("REALIGN", seq=1, frame_time="2026-11-28T10:00:07Z"))
     controller.handle(decision("REALIGN", seq=2, frame_time="2026-11-28T10:00:07.9Z"))
     assert microscope.get_beam_shift(BeamType.ION).to_list() == pytest.approx([-2e-7, -1e-7])

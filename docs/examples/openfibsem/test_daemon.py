@@ -2,6 +2,7 @@
 
 Needs bin/aimsd (make build), or another one named by AIMSD; what goes over MQTT also needs mosquitto.
 """
+
 from __future__ import annotations
 
 import json
@@ -10,24 +11,34 @@ import queue
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from fibsem.structures import BeamType
 
 import aimsd_feedback as af
 from aimsd_link import GrpcFeedback, MqttFeedback, Pusher, proto_file, save
-from conftest import MOSQUITTO, PIXEL_NM, REPOSITORY, SHIFTS, free_port, needs_broker, scene
+from conftest import (
+    MOSQUITTO,
+    PIXEL_NM,
+    REPOSITORY,
+    SHIFTS,
+    free_port,
+    needs_broker,
+    scene,
+)
 from controller import shift_beam
 
 AIMSD = Path(os.environ.get("AIMSD") or REPOSITORY / "bin" / "aimsd")
 FRAME_S = 60  # longest that one small frame may take on a busy machine
 
 pytestmark = pytest.mark.skipif(not AIMSD.exists(), reason=f"{AIMSD} is missing: make build")
-needs_feedback = pytest.mark.skipif("service FeedbackService" not in proto_file().read_text(),
-                                    reason="this aimsd sends no feedback yet")
+needs_feedback = pytest.mark.skipif(
+    "service FeedbackService" not in proto_file().read_text(), reason="this aimsd sends no feedback yet"
+)
 
 
 @dataclass
@@ -44,9 +55,12 @@ def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Daemon]:
     folder, grpc, http = tmp_path / "acq", f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     folder.mkdir()
     config: dict[str, Any] = {
-        "site": "lab", "instrument": "fib-01", "data_dir": "data",
+        "site": "lab",
+        "instrument": "fib-01",
+        "data_dir": "data",
         "sources": [{"name": "acq", "type": "folder", "path": str(folder)}, {"name": "fib", "type": "grpc"}],
-        "grpc": {"listen": grpc}, "http": {"listen": http},
+        "grpc": {"listen": grpc},
+        "http": {"listen": http},
     }
     if MOSQUITTO:
         config["mqtt"] = {"url": f"tcp://127.0.0.1:{request.getfixturevalue('broker')}"}
@@ -151,7 +165,9 @@ class Inbox:
 def inbox(request: pytest.FixtureRequest, daemon: Daemon) -> Iterator[Inbox]:
     box = Inbox()
     if request.param == "mqtt":
-        listener: Any = MqttFeedback("127.0.0.1", request.getfixturevalue("broker"), "lab", "fib-01", box.take, box.report)
+        listener: Any = MqttFeedback(
+            "127.0.0.1", request.getfixturevalue("broker"), "lab", "fib-01", box.take, box.report
+        )
         assert listener.ready.wait(10)
     else:
         listener = GrpcFeedback(daemon.grpc, box.take, box.report)
@@ -160,7 +176,9 @@ def inbox(request: pytest.FixtureRequest, daemon: Daemon) -> Iterator[Inbox]:
 
 
 @needs_feedback
-def test_four_shifts_saved_by_openfibsem_come_back_with_their_signs(daemon: Daemon, inbox: Inbox, microscope: Any) -> None:
+def test_four_shifts_saved_by_openfibsem_come_back_with_their_signs(
+    daemon: Daemon, inbox: Inbox, microscope: Any
+) -> None:
     seen: set[str] = set()
     save(scene(0, 0), daemon.folder, "ion-0")
     inbox.next_frame(seen)
@@ -171,7 +189,8 @@ def test_four_shifts_saved_by_openfibsem_come_back_with_their_signs(daemon: Daem
         assert message["beam"] == "ION" and message["nm_per_px"] == pytest.approx(PIXEL_NM, rel=1e-9)
         assert (drift["shift_px"]["x"], drift["shift_px"]["y"]) == pytest.approx((dx, dy), abs=0.6), direction
         assert (drift["shift_m"]["x"], drift["shift_m"]["y"]) == pytest.approx(
-            (dx * PIXEL_NM * 1e-9, dy * PIXEL_NM * 1e-9), abs=0.6 * PIXEL_NM * 1e-9), direction
+            (dx * PIXEL_NM * 1e-9, dy * PIXEL_NM * 1e-9), abs=0.6 * PIXEL_NM * 1e-9
+        ), direction
 
         before = microscope.get_beam_shift(BeamType.ION)
         shift_beam(microscope, *af.beam_shift(message), BeamType.ION)

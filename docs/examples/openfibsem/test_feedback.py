@@ -1,4 +1,5 @@
 """Messages to OpenFIBSEM's shapes and back, through OpenFIBSEM's own classes; validity; the guard."""
+
 from __future__ import annotations
 
 import copy
@@ -99,16 +100,34 @@ def test_stats_have_the_names_of_the_signal() -> None:
 def test_progress_counts_what_has_gone() -> None:
     message = random_message(random.Random(1))
     message["geometry"]["eta_s"] = 40.0
-    assert af.progress(message, start_time=100.0, now=130.0, milling_state="RUNNING") == {"progress": {
-        "state": "update", "start_time": 100.0, "milling_state": "RUNNING", "estimated_time": 70.0, "remaining_time": 40.0}}
+    assert af.progress(message, start_time=100.0, now=130.0, milling_state="RUNNING") == {
+        "progress": {
+            "state": "update",
+            "start_time": 100.0,
+            "milling_state": "RUNNING",
+            "estimated_time": 70.0,
+            "remaining_time": 40.0,
+        }
+    }
     message["geometry"] = None
     assert af.progress(message, 100.0, 130.0) is None
 
 
-@pytest.mark.parametrize("change", [
-    {"schema": "aims.feedback/2"}, {"advice": "GO"}, {"beam": "LASER"}, {"valid_for_ms": 0}, {"seq": "7"},
-    {"seq": True}, {"drift": []}, {"nm_per_px": float("nan")}, {"geometry": {"eta_s": float("inf")}}, {"roi": None},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "aims.feedback/2"},
+        {"advice": "GO"},
+        {"beam": "LASER"},
+        {"valid_for_ms": 0},
+        {"seq": "7"},
+        {"seq": True},
+        {"drift": []},
+        {"nm_per_px": float("nan")},
+        {"geometry": {"eta_s": float("inf")}},
+        {"roi": None},
+    ],
+)
 def test_what_cannot_be_used_is_refused(change: dict) -> None:
     message = random_message(random.Random(1))
     message.update(change)

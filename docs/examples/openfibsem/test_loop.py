@@ -1,4 +1,5 @@
 """milling_loop.py as it is started by hand, with messages that a test publishes in aimsd's place."""
+
 from __future__ import annotations
 
 import json
@@ -6,8 +7,9 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from fibsem.structures import FibsemImage
@@ -32,9 +34,27 @@ class Loop:
         self.log = folder / "log"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, str(HERE / "milling_loop.py"), "--folder", str(self.acq), "--mqtt", f"127.0.0.1:{broker}",
-                 "--instrument", "fib-01", "--images", str(images), "--frames", "1000", "--every", "0.2", *options],
-                stdout=out, stderr=subprocess.STDOUT, cwd=folder)
+                [
+                    sys.executable,
+                    str(HERE / "milling_loop.py"),
+                    "--folder",
+                    str(self.acq),
+                    "--mqtt",
+                    f"127.0.0.1:{broker}",
+                    "--instrument",
+                    "fib-01",
+                    "--images",
+                    str(images),
+                    "--frames",
+                    "1000",
+                    "--every",
+                    "0.2",
+                    *options,
+                ],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+            )
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
         self._client.connect("127.0.0.1", broker)
         self._client.loop_start()
@@ -44,7 +64,14 @@ class Loop:
     def publish(self, advice: str, **change: Any) -> None:
         self._seq += 1
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
-        message = {**self._sample, "id": f"id-{self._seq}", "seq": self._seq, "advice": advice, "frame_time": now, **change}
+        message = {
+            **self._sample,
+            "id": f"id-{self._seq}",
+            "seq": self._seq,
+            "advice": advice,
+            "frame_time": now,
+            **change,
+        }
         self._client.publish("aims/v1/lab/fib-01/feedback", json.dumps(message), qos=1).wait_for_publish(10)
 
     def await_line(self, pattern: str) -> None:

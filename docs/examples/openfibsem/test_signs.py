@@ -1,4 +1,5 @@
 """Axes and signs: four known displacements, OpenFIBSEM's three methods, and what a correction does to the beam."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -17,9 +18,17 @@ PIXEL_M = PIXEL_NM * 1e-9
 
 def message_for(dx_px: float, dy_px: float) -> dict:
     """The part of aimsd's message that tells of this displacement."""
-    return {"beam": "ION", "drift": {
-        "shift_m": {"x": dx_px * PIXEL_M, "y": dy_px * PIXEL_M}, "shift_px": {"x": dx_px, "y": dy_px}, "score": 0.9,
-        "success": True, "method": "phase-correlation", "max_disagreement_px": 0.1}}
+    return {
+        "beam": "ION",
+        "drift": {
+            "shift_m": {"x": dx_px * PIXEL_M, "y": dy_px * PIXEL_M},
+            "shift_px": {"x": dx_px, "y": dy_px},
+            "score": 0.9,
+            "success": True,
+            "method": "phase-correlation",
+            "max_disagreement_px": 0.1,
+        },
+    }
 
 
 class Drifting:
@@ -51,7 +60,9 @@ def test_every_method_of_openfibsem_has_our_signs(direction: str, method: Alignm
 
 
 @pytest.mark.parametrize("direction", SHIFTS)
-def test_our_correction_moves_the_beam_as_align_does(microscope: Any, monkeypatch: pytest.MonkeyPatch, direction: str) -> None:
+def test_our_correction_moves_the_beam_as_align_does(
+    microscope: Any, monkeypatch: pytest.MonkeyPatch, direction: str
+) -> None:
     sample = Drifting(microscope, monkeypatch)
     reference = sample.acquire()
     sample.drift_px = SHIFTS[direction]
