@@ -26,11 +26,11 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib lib-cuda demo windows wine cuda cudatest gpu ptx test lint fuzz soak bench benchstat proto train clean
+.PHONY: help build lib lib-cuda demo windows wine cuda cudatest gpu ptx test lint fuzz soak bench benchstat proto train openfibsem clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: lib ## bin/aimsd, with ONNX Runtime in bin/lib
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/aimsd .
@@ -115,6 +115,9 @@ proto: ## regenerate proto/ (needs protoc 3.21.12, Debian's protobuf-compiler)
 	GOBIN=$(CURDIR)/.cache/bin $(GO) install $(PROTOC_GEN_GO_GRPC)
 	PATH=$(CURDIR)/.cache/bin:$$PATH protoc --go_out=. --go_opt=paths=source_relative \
 		--go-grpc_out=. --go-grpc_opt=paths=source_relative proto/aims/v1/*.proto
+
+openfibsem: build ## aimsd with OpenFIBSEM as its client (docs/openfibsem.md); installs it into .cache, 610 MB
+	scripts/openfibsem_test.sh
 
 train: build ## retrain network and scorer: DATA=folder STEPS=12000; hours on two cores (infer/training/README.md)
 	$(MAKE) -C infer/training
