@@ -144,15 +144,19 @@ func (d *Driver) request(ctx context.Context, w *waiting, verb Verb, until time.
 // verify reads the state until it shows what was asked for. failure is the last request's.
 func (d *Driver) verify(ctx context.Context, w *waiting, c *Command, failure error) (Outcome, string) {
 	end := w.until + d.opt.Grace
+	var seen State
 	for {
 		state, err := d.look(ctx, end-d.clock(), c)
+		if err == nil {
+			seen = state
+		}
 		if state.atRest() && (c.Verb == Pause || state == Idle) {
 			return d.settle(w, c)
 		}
 		now := d.clock()
 		if now+pollEvery >= end || now >= w.until && d.newerWaits() || !sleep(ctx, pollEvery) {
-			why := fmt.Sprintf("asked to %s, but the state is %s", c.Verb, state)
-			if err != nil {
+			why := fmt.Sprintf("asked to %s, but the state is %s", c.Verb, seen)
+			if seen == "" {
 				why = fmt.Sprintf("asked to %s, but the state cannot be read: %s", c.Verb, err)
 			}
 			if failure != nil {
@@ -192,10 +196,10 @@ func (d *Driver) look(ctx context.Context, within time.Duration, c *Command) (St
 		err = fmt.Errorf("controller: unknown state %.20q: it must be one of OpenFIBSEM's MillingState", s)
 	}
 	if err != nil {
-		s = ""
+		return "", err
 	}
 	c.State = s
-	return s, err
+	return s, nil
 }
 
 // sleep reports whether the context lasted.

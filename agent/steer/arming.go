@@ -133,7 +133,7 @@ func (d *Driver) disarm(by, why string) (out <-chan struct{}) {
 
 func (d *Driver) release(by, why string) {
 	d.last = ArmState{Source: d.opt.Source, RunID: d.arm.runID, By: by, Since: d.opt.Now(), Why: why}
-	d.arm, d.waiting = nil, nil
+	d.arm = nil
 	d.journal.arming(d.last)
 	d.log.Warn("milling is no longer steered", zap.String("run", d.last.RunID), zap.String("by", by), zap.String("why", why))
 	d.nudge()
