@@ -51,7 +51,7 @@ func (d *Driver) act(ctx context.Context, w *waiting) {
 func (d *Driver) pursue(ctx context.Context, w *waiting, c *Command) (Outcome, string) {
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
 		// A third: a controller that does not tell its state must leave time for the pause.
-		state, err := d.look(ctx, (w.until-d.clock())/3, c)
+		state, _ := d.look(ctx, (w.until-d.clock())/3, c)
 		switch {
 		case ctx.Err() != nil:
 			return Abandoned, ""
@@ -65,7 +65,7 @@ func (d *Driver) pursue(ctx context.Context, w *waiting, c *Command) (Outcome, s
 		if verb == "" {
 			return Ignored, why
 		}
-		err = d.request(ctx, w, verb, until)
+		err := d.request(ctx, w, verb, until)
 		switch {
 		case err == nil, verb == Stop && !errors.Is(err, ErrNotDone) && !errors.Is(err, ErrRefused):
 			return d.verify(ctx, w, c, err) // a stop that may have worked is not sent again
@@ -150,8 +150,11 @@ func (d *Driver) verify(ctx context.Context, w *waiting, c *Command, failure err
 		if err == nil {
 			seen = state
 		}
-		if state.atRest() && (c.Verb == Pause || state == Idle) {
-			return d.settle(w, c)
+		if state.atRest() {
+			outcome, why := d.settle(w, c)
+			if c.Verb == Pause || state == Idle {
+				return outcome, why
+			}
 		}
 		now := d.clock()
 		if now+pollEvery >= end || now >= w.until && d.newerWaits() || !sleep(ctx, pollEvery) {
@@ -167,8 +170,8 @@ func (d *Driver) verify(ctx context.Context, w *waiting, c *Command, failure err
 	}
 }
 
-// settle ends a command whose state is at rest, and keeps in mind whether that is our doing. IDLE after a pause is not:
-// milling had ended by itself.
+// settle says what a state at rest is for a command, and keeps in mind whether it may be our doing. IDLE after a pause is
+// not: milling had ended by itself.
 func (d *Driver) settle(w *waiting, c *Command) (Outcome, string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,8 +10,8 @@
 //   - A request goes out only while armed for the advice's run and source, within the lease and within the advice's
 //     validity. Both are counted on the monotonic clock and looked at again before each retry.
 //   - The state is read first. Only RUNNING is paused or stopped. When the state is ERROR or cannot be read, PAUSE and STOP
-//     both pause: a controller ignores a pause of what does not mill, and a beam that mills on unseen is the worse case.
-//     If a pause of ours worked before, an unknown state is left alone: it may be a person who resumed.
+//     both pause: a beam that mills on unseen is the worse case, and a pause can be taken back. If a pause or stop of ours
+//     worked before, an unknown state is left alone: it may be a person who resumed.
 //   - STOP stops only if that was allowed at arming, if no newer advice says otherwise, if the state was read as RUNNING and
 //     if no earlier stop may still take effect. Else it pauses, and the record says why.
 //   - RUNNING after our pause or stop was seen to work: somebody resumed. That is the operator's will; the driver disarms.

@@ -298,6 +298,17 @@ func TestFaultsOfPeople(t *testing.T) {
 			r.server.is(Running)
 			r.offer("PAUSE")
 		}, posts: []string{"pause id2"}, records: []string{already, paused}, state: Paused},
+		{name: "operator paused and resumed what a stop did not end", do: func(r *rig) {
+			r.arm(true)
+			r.server.frozen = true
+			r.offer("STOP")
+			r.server.is(Paused)
+			r.wait(time.Second)
+			r.server.is(Running)
+			r.wait(10 * time.Second)
+			r.offer("STOP")
+		}, posts: []string{"stop id1"}, records: []string{"STOP stop1 failed: asked to stop, but the state is RUNNING",
+			"STOP 0 ignored: resumed by the operator"}, why: "resumed by the operator"},
 		{name: "started again after a stop", do: func(r *rig) {
 			r.arm(true)
 			r.offer("STOP")
