@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/uni-aims/aimsd/metrics"
 	"github.com/uni-aims/aimsd/metrics/rules"
 	"github.com/uni-aims/aimsd/reporting"
 )
@@ -42,7 +41,7 @@ type alertBatch struct {
 	a        *alerts
 	States   []reporting.AlertState
 	Messages []reporting.Message
-	before   []rules.State // to return to when the commit fails
+	before   *rules.Mark // to return to when the commit fails
 	done     bool
 }
 
@@ -71,7 +70,8 @@ func (a *alerts) setModel(hash string) {
 	a.turn <- struct{}{}
 }
 
-// reconfigure replaces the rules. Alerts that are still watched go on; the others are cleared.
+// reconfigure replaces the rules. Alerts that are still watched go on; the others are cleared. What the new rules
+// look back at is taken from the old ones and from the store.
 func (a *alerts) reconfigure(ctx context.Context, set *rules.Set, configured []rules.Rule) error {
 	b, err := a.begin(ctx)
 	if err != nil {
@@ -79,6 +79,10 @@ func (a *alerts) reconfigure(ctx context.Context, set *rules.Set, configured []r
 	}
 	defer b.revert()
 	old := a.Rules
+	set.Adopt(old)
+	if err := recallAll(ctx, a.Store, set); err != nil { // the rules look back at what comes from now on
+		a.Log.Warn("the past of the rules was not read", zap.Error(err))
+	}
 	a.Rules = set
 	changes := set.Restore(a.ruleStates(configured), a.Now())
 	b.build(changes, reporting.FrameRecord{}, nil)
@@ -92,9 +96,9 @@ func (a *alerts) reconfigure(ctx context.Context, set *rules.Set, configured []r
 
 // ruleStates are the states of rules' alerts that known amounts to.
 func (a *alerts) ruleStates(configured []rules.Rule) (states []rules.State) {
-	metric := map[string]string{}
+	watched := map[string]string{}
 	for _, r := range configured {
-		metric[r.Code] = r.Metric
+		watched[r.Code] = r.Watches()
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.known)) {
 		s := a.known[key]
@@ -106,8 +110,8 @@ func (a *alerts) ruleStates(configured []rules.Rule) (states []rules.State) {
 			continue
 		}
 		state := rules.State{
-			Code: s.Code, Key: s.Key, Active: s.State != reporting.AlertCleared, Seq: s.Seq, Severity: s.Severity, Metric: metric[s.Code],
-			Unit: last.Unit, RaisedAt: s.RaisedAt, ClearedAt: s.ClearedAt,
+			Code: s.Code, Key: s.Key, Active: s.State != reporting.AlertCleared, Seq: s.Seq, Severity: s.Severity, Metric: watched[s.Code],
+			Unit: last.Unit, RaisedAt: s.RaisedAt, ClearedAt: s.ClearedAt, Boolean: last.Value == nil,
 		}
 		if last.Value != nil && last.Limit != nil {
 			state.Value, state.Limit = *last.Value, *last.Limit
@@ -121,7 +125,7 @@ func (a *alerts) ruleStates(configured []rules.Rule) (states []rules.State) {
 func (a *alerts) begin(ctx context.Context) (*alertBatch, error) {
 	select {
 	case <-a.turn:
-		return &alertBatch{a: a, before: a.Rules.State()}, nil
+		return &alertBatch{a: a, before: new(a.Rules.Mark())}, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -137,17 +141,7 @@ func (a *alerts) evaluate(ctx context.Context, rec reporting.FrameRecord, res *r
 		return nil, err
 	}
 	defer b.revert()
-	fraction := 0.0
-	if res.AreaFraction != nil {
-		fraction = *res.AreaFraction
-	}
-	b.build(a.Rules.Evaluate(rules.Input{
-		Source: rec.Source, FrameID: rec.ID, Time: rec.DoneAt,
-		Summary: metrics.Summary{
-			Objects: res.Objects, Statistics: res.Statistics, EdgePolicy: res.EdgePolicy, AreaFraction: fraction,
-			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence, ScaleMismatch: scaleMismatch(&res.Scale),
-		},
-	}), rec, res)
+	b.build(a.Rules.Evaluate(frameInput(&rec, res)), rec, res)
 	if err := commit(b.States, b.Messages); err != nil {
 		return nil, err
 	}
@@ -160,7 +154,10 @@ func (b *alertBatch) build(changes []rules.Change, rec reporting.FrameRecord, re
 	for _, c := range changes {
 		m := reporting.AlertMessage{
 			Code: c.Code, Key: c.Key, Severity: c.Severity, State: c.State, Text: c.Text, RaisedAt: c.RaisedAt,
-			Value: &c.Value, Limit: &c.Limit, Unit: c.Unit, FrameID: cmp.Or(rec.ID, c.FrameID), RunID: rec.RunID,
+			Unit: c.Unit, FrameID: cmp.Or(rec.ID, c.FrameID), RunID: rec.RunID,
+		}
+		if !c.Boolean {
+			m.Value, m.Limit = &c.Value, &c.Limit
 		}
 		m.Time = c.Time
 		if c.Code == codeScaleMismatch && c.State != rules.Cleared && res != nil {
@@ -236,7 +233,7 @@ func (b *alertBatch) revert() {
 		return
 	}
 	if b.before != nil {
-		b.a.Rules.Restore(b.before, b.a.Now())
+		b.a.Rules.Rollback(*b.before, b.a.Now())
 	}
 	b.end()
 }

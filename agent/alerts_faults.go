@@ -107,7 +107,7 @@ func (a *alerts) tick(ctx context.Context) {
 	default:
 		return
 	}
-	b := &alertBatch{a: a, before: a.Rules.State()}
+	b := &alertBatch{a: a, before: new(a.Rules.Mark())}
 	defer b.revert()
 	now := a.Now()
 	for key, s := range a.known {

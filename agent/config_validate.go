@@ -77,7 +77,7 @@ func (c *Config) validate() error {
 	if c.GRPC.MaxInFlightMB < 1 {
 		return fmt.Errorf("grpc.max_in_flight_mb is %d; it must be at least 1", c.GRPC.MaxInFlightMB)
 	}
-	if _, err := rules.Compile(c.Rules); err != nil {
+	if _, err := rules.Compile(allRules(c.Rules)); err != nil {
 		return err
 	}
 	return nil

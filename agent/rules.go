@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/uni-aims/aimsd/metrics"
 	"github.com/uni-aims/aimsd/metrics/rules"
 	"github.com/uni-aims/aimsd/reporting"
 )
@@ -13,15 +14,43 @@ import (
 // codeScaleMismatch is the alert of a frame whose sources disagree about its pixel size.
 const codeScaleMismatch = "SCALE_MISMATCH"
 
-// allRules are the configured rules and the built-in one, unless a configured one has its code.
-func allRules(configured []rules.Rule) []rules.Rule {
-	if slices.ContainsFunc(configured, func(r rules.Rule) bool { return r.Code == codeScaleMismatch }) {
-		return configured
+// builtinRules hold without being configured. A configured rule of the same code replaces one; {code: X, off: true}
+// switches it off.
+func builtinRules() []rules.Rule {
+	return []rules.Rule{
+		{Code: codeScaleMismatch, Metric: "scale_mismatch", Max: new(maxScaleMismatch), Severity: rules.Critical},
+		{Code: "IMAGE_INCOMPLETE", Expr: `"incomplete" in image_quality`, Severity: rules.Warning, Text: "a part of the image is missing"},
+		{Code: "IMAGE_FROZEN", Expr: `"frozen" in image_quality`, Hold: 3, Severity: rules.Warning, Text: "the image does not change any more"},
+		{Code: "IMAGE_SATURATED", Expr: `"saturated" in image_quality`, Hold: 5, Severity: rules.Warning,
+			Text: "many pixels are black or white: set brightness and contrast"},
 	}
-	limit := maxScaleMismatch
-	return append(slices.Clip(configured), rules.Rule{
-		Code: codeScaleMismatch, Metric: "scale_mismatch", Max: &limit, Severity: rules.Critical,
-	})
+}
+
+// allRules are the configured rules and the built-in ones that none of them replaces.
+func allRules(configured []rules.Rule) []rules.Rule {
+	all := slices.Clip(configured)
+	for _, b := range builtinRules() {
+		if !slices.ContainsFunc(configured, func(r rules.Rule) bool { return r.Code == b.Code }) {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// frameInput is what rules see of a frame, when it is done and when it is read from the store again.
+func frameInput(rec *reporting.FrameRecord, res *reporting.Result) rules.Input {
+	fraction := math.NaN()
+	if res.AreaFraction != nil {
+		fraction = *res.AreaFraction
+	}
+	return rules.Input{
+		Source: rec.Source, RunID: rec.RunID, FrameID: rec.ID, Time: rec.DoneAt, Taken: res.Time,
+		NmPerPx: res.Scale.NmPerPx, ImageQuality: res.ImageQuality,
+		Summary: metrics.Summary{
+			Objects: res.Objects, Statistics: res.Statistics, EdgePolicy: res.EdgePolicy, AreaFraction: fraction,
+			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence, ScaleMismatch: scaleMismatch(&res.Scale),
+		},
+	}
 }
 
 // scaleMismatch is how far the sources of a scale are apart, nil where there is only one.

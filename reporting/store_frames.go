@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 )
 
@@ -273,41 +272,6 @@ func (s *Store) frames(ctx context.Context, query string, args ...any) (fs []Fra
 		fs = append(fs, f)
 	}
 	return fs, rows.Err()
-}
-
-// Results streams a run's processed frames by number, one in memory at a time. After an error the sequence
-// ends.
-func (s *Store) Results(ctx context.Context, runID string) iter.Seq2[FrameResult, error] {
-	return func(yield func(FrameResult, error) bool) {
-		rows, err := s.reader.QueryContext(ctx, `SELECT `+frameColumns+`, r.result, r.sizes
-			FROM frames f JOIN results r ON r.frame = f.n WHERE f.run_id = ? ORDER BY f.seq, f.n`, runID)
-		if err != nil {
-			yield(FrameResult{}, fmt.Errorf("read results of run %s: %w", runID, err))
-			return
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var result, sizes []byte
-			var r FrameResult
-			r.Frame, err = scanFrame(rows, &result, &sizes)
-			if err == nil {
-				err = json.Unmarshal(result, &r.Result)
-			}
-			if err == nil {
-				r.Sizes, err = decodeSizes(sizes)
-			}
-			if err != nil {
-				yield(FrameResult{}, fmt.Errorf("read results of run %s: %w", runID, err))
-				return
-			}
-			if !yield(r, nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(FrameResult{}, fmt.Errorf("read results of run %s: %w", runID, err))
-		}
-	}
 }
 
 // Counts returns each source's counts; their identity holds at every moment.

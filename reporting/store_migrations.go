@@ -2,7 +2,7 @@ package reporting
 
 // migrations bring the file from version i to i+1 (user_version). A step that was released is never changed;
 // a new one is added. Times are Unix nanoseconds, 0 for none.
-func migrations() []string { return []string{storeV1, storeV2, alertsV3, causesV4} }
+func migrations() []string { return []string{storeV1, storeV2, alertsV3, causesV4, recentV5} }
 
 // storeV1 is the first version. The counts of a source are kept beside its frames in the same transactions; a
 // CHECK holds their identity.

@@ -8,17 +8,16 @@ import (
 	"github.com/uni-aims/aimsd/metrics"
 )
 
-// reader takes a metric from a summary; ok is false where it is undefined.
-type reader func(s *metrics.Summary) (v float64, ok bool)
-
-// metric resolves a metric's name.
-func metric(name string) (reader, string, error) {
-	defined := func(p *float64) (float64, bool) {
-		if p == nil {
-			return 0, false
-		}
-		return *p, !math.IsNaN(*p)
+func defined(p *float64) (float64, bool) {
+	if p == nil {
+		return 0, false
 	}
+	return *p, !math.IsNaN(*p) && !math.IsInf(*p, 0)
+}
+
+// metric finds a number of the summary: objects, area_fraction, ..., or COLUMN.STATISTIC. The reader's ok is
+// false where the number is undefined.
+func metric(name string) (read func(s *metrics.Summary) (v float64, ok bool), unit string, err error) {
 	switch name {
 	case "objects":
 		return func(s *metrics.Summary) (float64, bool) { return float64(s.Objects), true }, "", nil
@@ -30,8 +29,6 @@ func metric(name string) (reader, string, error) {
 		return func(s *metrics.Summary) (float64, bool) { return defined(s.Confidence) }, "", nil
 	case "scale_mismatch":
 		return func(s *metrics.Summary) (float64, bool) { return defined(s.ScaleMismatch) }, "", nil
-	case "":
-		return nil, "", fmt.Errorf("no metric: use %s", metricNames)
 	}
 	column, statistic, _ := strings.Cut(name, ".")
 	for _, c := range metrics.Columns() {
@@ -54,11 +51,12 @@ func metric(name string) (reader, string, error) {
 			return defined(get(&st))
 		}, unit, nil
 	}
-	return nil, "", fmt.Errorf("unknown metric %q: use %s", clip(name), metricNames)
+	return nil, "", fmt.Errorf("the summary has no %q", clip(name))
 }
 
-const metricNames = "objects, area_fraction, density_per_um2, confidence, scale_mismatch, or COLUMN.STATISTIC such as ecd_nm.p50 " +
-	"(n, n_excluded, min, max, mean, sd, p10, p50, p90 of a column of particles.csv)"
+func statisticNames() []string {
+	return []string{"n", "n_excluded", "min", "max", "mean", "sd", "p10", "p50", "p90"}
+}
 
 func statisticOf(name string) (get func(st *metrics.Stat) *float64, isCount bool) {
 	count := func(n int) *float64 {

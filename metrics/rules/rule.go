@@ -1,22 +1,23 @@
 package rules
 
 import (
-	"errors"
-	"fmt"
-	"math"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
 
-// Rule is one entry of the configuration's rules list.
+// Rule is one entry of the configuration's rules list: a Metric or an Expr, and when its alert is raised and cleared.
 type Rule struct {
 	// Code names the alert in topics and messages: A-Z, 0-9 and _, at most 64.
 	Code string `yaml:"code"`
 	// Metric is objects, area_fraction, density_per_um2, confidence, scale_mismatch, or COLUMN.STATISTIC with a column of
 	// particles.csv and one of n, n_excluded, min, max, mean, sd, p10, p50, p90: ecd_nm.p50.
+	// The further names are those of an expression.
 	Metric string `yaml:"metric"`
+	// Expr is an expression over the frame's numbers and those of the frames before, in place of a metric. One that
+	// gives a number has limits as a metric has; one that is true or false has none and raises while it is true.
+	Expr string `yaml:"expr"`
+	// Clear is when an alert that a true Expr raised is over; "" is when Expr is false.
+	Clear string `yaml:"clear"`
 	// Min and Max are limits in the metric's own unit. At least one is set; a value equal to it is inside.
 	Min *float64 `yaml:"min"`
 	Max *float64 `yaml:"max"`
@@ -34,6 +35,29 @@ type Rule struct {
 	Cooldown time.Duration `yaml:"cooldown"`
 	// Source restricts the rule to one source; "" means every one.
 	Source string `yaml:"source"`
+	// Unit is that of an expression's number; "" is that of the name, where the expression is a name alone.
+	Unit string `yaml:"unit"`
+	// Text is what the alert of an expression says in place of it. {value} and {limit} stand for the numbers.
+	Text string `yaml:"text"`
+	// Advice is what milling should do while the alert is raised: PAUSE, STOP, REALIGN, or "" for nothing.
+	Advice string `yaml:"advice"`
+	// Off switches the rule off, also a built-in one of this code. Then nothing but the code is required.
+	Off bool `yaml:"off"`
+}
+
+// Advices for milling.
+const (
+	Pause   = "PAUSE"
+	Stop    = "STOP"
+	Realign = "REALIGN"
+)
+
+// Watches is what a rule looks at: its metric or its expression.
+func (r *Rule) Watches() string {
+	if r.Expr == "" {
+		return r.Metric
+	}
+	return oneLine(r.Expr)
 }
 
 // Severities of an alert.
@@ -51,111 +75,6 @@ const DefaultCooldown = 10 * time.Second
 
 // longest bounds a rule's times: beyond it an alert would be as good as switched off.
 const longest = 7 * 24 * time.Hour
-
-// compiled is a checked rule with its defaults filled in.
-type compiled struct {
-	Rule
-	read reader
-	unit string
-}
-
-// Compile checks the rules and returns the set that evaluates them, without any active alert. An error
-// names the rule, the cause and the remedy in one line.
-func Compile(list []Rule) (*Set, error) {
-	s := &Set{states: map[alertKey]*State{}}
-	code := regexp.MustCompile(`^[A-Z0-9_]{1,64}$`)
-	for i, r := range list {
-		name := r.Code
-		if !code.MatchString(r.Code) {
-			return nil, fmt.Errorf("rules: rule %d: code %q: use 1 to 64 of A-Z, 0-9 and _", i+1, clip(r.Code))
-		}
-		if slices.ContainsFunc(s.rules, func(c compiled) bool { return c.Code == r.Code }) {
-			return nil, fmt.Errorf("rules: %s: rule %d has the code of an earlier one: give each rule its own", name, i+1)
-		}
-		c, err := compile(r)
-		if err != nil {
-			return nil, fmt.Errorf("rules: %s: %w", name, err)
-		}
-		s.rules = append(s.rules, c)
-	}
-	return s, nil
-}
-
-func compile(r Rule) (compiled, error) {
-	c := compiled{Rule: r}
-	var err error
-	if c.read, c.unit, err = metric(r.Metric); err != nil {
-		return c, err
-	}
-	if r.Min == nil && r.Max == nil {
-		return c, errors.New("no limit: set min, max or both")
-	}
-	for _, limit := range []*float64{r.Min, r.Max} {
-		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0)) {
-			return c, fmt.Errorf("limit %v: use a finite number", *limit)
-		}
-	}
-	switch r.Severity {
-	case "":
-		c.Severity = Warning
-	case Info, Warning, Critical:
-	default:
-		return c, fmt.Errorf("severity %q: use info, warning or critical", clip(r.Severity))
-	}
-	switch {
-	case r.Hysteresis == 0:
-		c.Hysteresis = DefaultHysteresis
-	case !(r.Hysteresis > 0 && r.Hysteresis < 1):
-		return c, fmt.Errorf("hysteresis %v: use a fraction of the limit between 0 and 1", r.Hysteresis)
-	}
-	switch {
-	case r.Hold == 0:
-		c.Hold = 1
-	case r.Hold < 0:
-		return c, fmt.Errorf("hold %d: use a number of frames, 1 or more", r.Hold)
-	}
-	for name, d := range map[string]time.Duration{"min_hold": r.MinHold, "cooldown": r.Cooldown} {
-		if d < 0 || d > longest {
-			return c, fmt.Errorf("%s %v: use a time between 0s and %v", name, d, longest)
-		}
-	}
-	if r.Cooldown == 0 {
-		c.Cooldown = DefaultCooldown
-	}
-	if r.Min == nil || r.Max == nil {
-		return c, nil
-	}
-	switch {
-	case *r.Min > *r.Max:
-		return c, fmt.Errorf("min %v is above max %v: swap them", *r.Min, *r.Max)
-	case c.clearMin() > c.clearMax():
-		return c, fmt.Errorf("min %v and max %v leave no room for a hysteresis of %v, so the alert could never clear: use a smaller one",
-			*r.Min, *r.Max, c.Hysteresis)
-	}
-	return c, nil
-}
-
-// clearMin and clearMax bound the values that clear the alert.
-func (c *compiled) clearMin() float64 { return *c.Min + c.band(*c.Min) }
-func (c *compiled) clearMax() float64 { return *c.Max - c.band(*c.Max) }
-
-func (c *compiled) band(limit float64) float64 { return c.Hysteresis * math.Abs(limit) }
-
-// violated returns the limit that v is beyond.
-func (c *compiled) violated(v float64) (limit float64, beyond bool) {
-	switch {
-	case c.Max != nil && v > *c.Max:
-		return *c.Max, true
-	case c.Min != nil && v < *c.Min:
-		return *c.Min, true
-	}
-	return 0, false
-}
-
-// clears reports whether v is inside both limits by the hysteresis.
-func (c *compiled) clears(v float64) bool {
-	return (c.Max == nil || v <= c.clearMax()) && (c.Min == nil || v >= c.clearMin())
-}
 
 // clip keeps what an error repeats of its input short and on one line.
 func clip(s string) string {

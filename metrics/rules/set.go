@@ -2,10 +2,7 @@ package rules
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -22,9 +19,15 @@ const (
 // Input is what one frame amounts to.
 type Input struct {
 	Source  string // also the alert's key
+	RunID   string // frames of a source with the same one in a row are a run
 	FrameID string
-	Time    time.Time
+	Time    time.Time // when it was done
+	Taken   time.Time // when it came; zero is Time
 	Summary metrics.Summary
+	NmPerPx *float64 // nil without scale
+
+	ImageQuality []string
+	Values       map[string]float64 // by names of the table of values, such as milling.front_nm
 }
 
 // Change is an alert that was raised, updated or cleared.
@@ -34,70 +37,79 @@ type Change struct {
 	State    string // Raised, Updated or Cleared
 	Seq      uint64 // counts this alert's changes, from 1, over all its occurrences
 	Severity string
-	Metric   string
+	Metric   string // or the expression
+	Boolean  bool   // the expression is true or false: there is no value and no limit
 	Value    float64
 	Limit    float64 // the one that was crossed
 	Unit     string  // of Value and Limit; "" for plain numbers
 	Text     string  // one English sentence with value and limit
+	Advice   string  // of the rule; see Rule.Advice
 	FrameID  string  // of the frame that brought the change; "" when the rule is gone
 	RaisedAt time.Time
 	Time     time.Time // of this change
 }
 
-// State is what a set knows about one alert between frames.
-type State struct {
-	Code      string    `json:"code"`
-	Key       string    `json:"key"`
-	Active    bool      `json:"active"`
-	Streak    int       `json:"streak"` // frames in a row that speak for changing Active
-	Seq       uint64    `json:"seq"`
-	Severity  string    `json:"severity,omitempty"`
-	Metric    string    `json:"metric,omitempty"`
-	Value     float64   `json:"value"` // last reported
-	Limit     float64   `json:"limit"`
-	Unit      string    `json:"unit,omitempty"`
-	RaisedAt  time.Time `json:"raised_at,omitzero"`
-	ClearedAt time.Time `json:"cleared_at,omitzero"` // end of the last occurrence
-
-	// What the last frame of the streak brought: a change that a time holds back is made of it.
-	PendingValue float64 `json:"pending_value"`
-	PendingLimit float64 `json:"pending_limit"`
-	PendingFrame string  `json:"pending_frame,omitempty"`
+// Verdict is what a rule said of a frame.
+type Verdict struct {
+	Code    string
+	Boolean bool
+	Value   float64 // 0 of a boolean rule
+	Speaks  bool    // for the alert: the value is beyond its limit, or the expression is true
+	Missing string  // why there is no verdict; "" where there is one
 }
 
-// Set evaluates compiled rules and remembers their alerts. It is safe for concurrent use; frames of one
-// source must come in order.
+// Set evaluates compiled rules and remembers their alerts and what they look back at. It is safe for concurrent
+// use; frames of one source must come in order.
 type Set struct {
 	rules []compiled
+	table *table
 
-	mu     sync.Mutex
-	states map[alertKey]*State
+	mu        sync.Mutex
+	states    map[alertKey]*State
+	histories map[string]*history // by source
+	scope     *scope
+	evaluated uint64 // frames
+	newest    string // source of the last one
 }
 
 type alertKey struct{ code, key string }
 
-// Evaluate compares one frame with every rule of its source and returns what changed, in the rules' order.
-func (s *Set) Evaluate(in Input) []Change {
+// Evaluate compares one frame with every rule of its source and returns what changed, in the rules' order. The frame
+// is part of the past from then on, until Rollback.
+func (s *Set) Evaluate(in Input) []Change { return s.Trace(in, nil) }
+
+// Trace is Evaluate that also tells every rule's verdict, in the rules' order.
+func (s *Set) Trace(in Input, tell func(Verdict)) []Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.scope.look(&in)
+	s.evaluated++
+	s.newest = in.Source
+	if s.table.kept > 0 {
+		s.scope.history = s.of(in.Source)
+		s.scope.remember(&in)
+	}
 	var changes []Change
 	for i := range s.rules {
 		r := &s.rules[i]
 		if r.Source != "" && r.Source != in.Source {
 			continue
 		}
-		value, ok := r.read(&in.Summary)
-		if !ok {
-			continue
-		}
 		key := alertKey{r.Code, in.Source}
 		st := s.states[key]
+		v := s.verdict(r, st != nil && st.Active)
+		if tell != nil {
+			tell(Verdict{Code: r.Code, Boolean: r.boolean(), Value: v.value, Speaks: v.beyond, Missing: v.missing})
+		}
+		if v.missing != "" {
+			continue
+		}
 		if st == nil {
 			st = &State{Code: r.Code, Key: in.Source}
 			s.states[key] = st
 		}
-		if state := st.advance(r, value, in.FrameID, in.Time); state != "" {
-			changes = append(changes, st.change(state, in.FrameID, in.Time))
+		if state := st.advance(r, v, in.FrameID, in.Time); state != "" {
+			changes = append(changes, st.change(r, state, in.FrameID, in.Time))
 		}
 		if st.Seq == 0 && st.Streak == 0 {
 			delete(s.states, key) // sources come and go; only alerts are remembered
@@ -106,135 +118,71 @@ func (s *Set) Evaluate(in Input) []Change {
 	return changes
 }
 
+// verdict is what a rule says of the frame in scope.
+type verdict struct {
+	value, limit   float64
+	beyond, clears bool
+	missing        string
+}
+
+func (s *Set) verdict(r *compiled, active bool) (v verdict) {
+	if r.boolean() {
+		if active && r.clear != nil {
+			_, v.clears, v.missing = s.scope.run(r.clear)
+			v.beyond = !v.clears
+			return v
+		}
+		_, v.beyond, v.missing = s.scope.run(r.value)
+		v.clears = !v.beyond
+		return v
+	}
+	if r.value != nil {
+		v.value, _, v.missing = s.scope.run(r.value)
+	} else {
+		s.scope.missing = ""
+		v.value = s.scope.read(r.name)
+		v.missing = s.scope.missing
+	}
+	v.limit, v.beyond = r.violated(v.value)
+	v.clears = r.clears(v.value)
+	return v
+}
+
 // Tick makes the changes that a minimum hold or a cooldown held back and whose time has come, without waiting
 // for a frame.
 func (s *Set) Tick(now time.Time) []Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var changes []Change
-	for i := range s.rules {
-		r := &s.rules[i]
-		for key, st := range s.states {
-			if key.code != r.Code || st.Streak < r.Hold {
-				continue
-			}
-			if state := st.turn(r, now); state != "" {
-				changes = append(changes, st.change(state, st.PendingFrame, now))
-			}
+	s.held(func(r *compiled, st *State) {
+		if state := st.turn(r, now); state != "" {
+			changes = append(changes, st.change(r, state, st.PendingFrame, now))
 		}
-	}
+	})
 	slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Key, b.Key)) })
 	return changes
 }
 
-// advance takes one value and returns how the alert changes, "" when it does not.
-func (st *State) advance(r *compiled, value float64, frameID string, now time.Time) string {
-	limit, beyond := r.violated(value)
-	speaks, about := beyond, limit // for changing Active, because of a limit
-	if st.Active {
-		speaks, about = r.clears(value), st.Limit
-	}
-	if speaks {
-		st.Streak++
-		st.PendingValue, st.PendingLimit, st.PendingFrame = value, about, frameID
-		return st.turn(r, now)
-	}
-	st.Streak = 0
-	if !st.Active || !beyond {
-		return ""
-	}
-	worse := math.Abs(value-limit) > math.Abs(st.Value-limit)+r.band(limit)
-	if worse || limit != st.Limit || r.Severity != st.Severity {
-		st.report(r, value, limit)
-		return Updated
-	}
-	return ""
-}
-
-// turn ends or raises the alert when enough frames speak for it and its time has come.
-func (st *State) turn(r *compiled, now time.Time) string {
-	since, atLeast, state := st.ClearedAt, r.Cooldown, Raised
-	if st.Active {
-		since, atLeast, state = st.RaisedAt, r.MinHold, Cleared
-	}
-	// A clock that was set back holds nothing back.
-	if held := now.Sub(since); st.Streak < r.Hold || (!since.IsZero() && held >= 0 && held < atLeast) {
-		return ""
-	}
-	st.Active, st.Streak = !st.Active, 0
-	if st.Active {
-		st.RaisedAt = now
-	} else {
-		st.ClearedAt = now
-	}
-	st.report(r, st.PendingValue, st.PendingLimit)
-	return state
-}
-
-func (st *State) report(r *compiled, value, limit float64) {
-	st.Seq++
-	st.Value, st.Limit, st.Severity, st.Metric, st.Unit = value, limit, r.Severity, r.Metric, r.unit
-}
-
-func (st *State) change(state, frameID string, at time.Time) Change {
-	return Change{
-		Code: st.Code, Key: st.Key, State: state, Seq: st.Seq, Severity: st.Severity, Metric: st.Metric,
-		Value: st.Value, Limit: st.Limit, Unit: st.Unit, Text: st.text(state),
-		FrameID: frameID, RaisedAt: st.RaisedAt, Time: at,
-	}
-}
-
-func (st *State) text(state string) string {
-	number := func(v float64) string {
-		s := strconv.FormatFloat(v, 'g', 6, 64)
-		if st.Unit != "" {
-			s += " " + st.Unit
-		}
-		return s
-	}
-	relation := "above its maximum of"
-	switch {
-	case state == Cleared:
-		relation = "back within its limit of"
-	case st.Value < st.Limit:
-		relation = "below its minimum of"
-	}
-	return fmt.Sprintf("%s is %s, %s %s", st.Metric, number(st.Value), relation, number(st.Limit))
-}
-
-// State returns what must survive a restart, by code and key.
-func (s *Set) State() []State {
+// Due is when Tick will make the next change, if no frame comes before; ok is false when none is held back.
+func (s *Set) Due() (at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]State, 0, len(s.states))
-	for _, st := range s.states {
-		list = append(list, *st)
-	}
-	slices.SortFunc(list, func(a, b State) int { return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Key, b.Key)) })
-	return list
+	s.held(func(r *compiled, st *State) {
+		since, atLeast, _ := st.next(r)
+		if due := since.Add(atLeast); !ok || due.Before(at) {
+			at, ok = due, true
+		}
+	})
+	return at, ok
 }
 
-// Restore takes over states that an earlier set returned, in place of its own. Alerts that are active but
-// whose rule is gone, watches another metric or another source now, are cleared; now is their time.
-func (s *Set) Restore(states []State, now time.Time) []Change {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.states)
-	var changes []Change
-	for _, st := range states {
-		i := slices.IndexFunc(s.rules, func(r compiled) bool { return r.Code == st.Code })
-		kept := i >= 0 && (s.rules[i].Source == "" || s.rules[i].Source == st.Key) &&
-			(st.Metric == "" || st.Metric == s.rules[i].Metric)
-		switch {
-		case kept:
-			s.states[alertKey{st.Code, st.Key}] = &st
-		case st.Active:
-			st.Active, st.ClearedAt = false, now
-			st.Seq++
-			c := st.change(Cleared, "", now)
-			c.Text = fmt.Sprintf("%s is no longer watched by this rule", st.Metric)
-			changes = append(changes, c)
+// held calls do for the alerts that enough frames speak for changing.
+func (s *Set) held(do func(r *compiled, st *State)) {
+	for i := range s.rules {
+		for key, st := range s.states {
+			if key.code == s.rules[i].Code && st.Streak >= s.rules[i].Hold {
+				do(&s.rules[i], st)
+			}
 		}
 	}
-	return changes
 }
