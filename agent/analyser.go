@@ -114,7 +114,8 @@ func (a *Analyser) Analyse(ctx context.Context, f *stream.Frame, mode string) (*
 	if err != nil {
 		return nil, err
 	}
-	an.Result.Mode, an.Result.Model, an.Result.Dynamics, an.Result.ImageQuality = mode, a.Model, a.dynamics.ran(), s.quality
+	an.Result.Mode, an.Result.Model, an.Result.Dynamics = mode, a.Model, a.dynamics.ran()
+	an.Result.ImageQuality, an.Result.Quality = s.quality.Flags, &s.quality
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil
 }
@@ -131,7 +132,8 @@ func (a *Analyser) MeasureLabels(f *stream.Frame, labels []int32, mode string) (
 	an.Result.Mode = mode
 	if hasPixels(f) {
 		image := r.Area.image(f)
-		an.Result.ImageQuality = metrics.Quality(image.Gray8, image.Gray16, f.Width, f.Height, r.Area.Rect)
+		q := metrics.Look(image.Gray8, image.Gray16, f.Width, f.Height, r.Area.Rect)
+		an.Result.ImageQuality, an.Result.Quality = q.Flags, &q
 	}
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil

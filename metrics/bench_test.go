@@ -123,6 +123,6 @@ func BenchmarkQuality8192(b *testing.B) {
 	}
 	b.SetBytes(int64(len(gray)))
 	for b.Loop() {
-		Quality(gray, nil, side, side, Rect{})
+		Look(gray, nil, side, side, Rect{})
 	}
 }
