@@ -21,9 +21,9 @@ const (
 // them good, and on distorted copies of these; the other half then gave the shares that the tests hold.
 const (
 	saturatedShare    = 0.20
-	blurredSharpness  = 0.085 // below; the sharpest edges take 12 px
+	blurredSharpness  = 0.125 // below; the sharpest edges take 8 px
 	chargingShare     = 0.01
-	curtainingShare   = 0.15
+	curtainingShare   = 0.12
 	incompleteMinRows = 8
 	incompleteShare   = 0.02
 )
@@ -45,11 +45,11 @@ type ImageQuality struct {
 	// Charging is the share of the picture in bands along the scan lines that are brighter or darker than the rows
 	// above and below, and begin and end between two rows. See charging.
 	Charging *float64 `json:"charging"`
-	// Curtaining is the share of the variance, at periods of 4 to 64 px, that lies in straight stripes of one direction.
+	// Curtaining is the share of the variance, at periods of 8 to 64 px, that lies in straight stripes near the vertical.
 	// See curtaining.
 	Curtaining *float64 `json:"curtaining"`
-	// CurtainingDeg is the direction across these stripes, in degrees from the x axis towards the lower edge, -90..90;
-	// 0 is for vertical stripes. Nil unless the frame is flagged.
+	// CurtainingDeg is how many degrees these stripes are off the vertical, positive where they lean to the right
+	// downwards. Nil unless the frame is flagged.
 	CurtainingDeg *float64 `json:"curtaining_deg,omitempty"`
 	// CompleteShare is the share of rows that were scanned: the others, at the upper or lower border, are constant, free
 	// of noise or one repeated line. See complete.
@@ -62,9 +62,9 @@ type ImageQuality struct {
 //	incomplete  8 rows or more, and 2 % or more, at the upper or lower border were not scanned
 //	saturated   more than 20 % of the pixels are at the black or white end of the range; for 16-bit pixels
 //	            also at the white end of 10, 12 or 14 bits when nothing is brighter
-//	blurred     there are edges, and even the sharpest take 12 px or more
+//	blurred     there are edges, and even the sharpest take 8 px or more
 //	charging    bands along the scan lines cover 1 % of the picture or more
-//	curtaining  straight parallel stripes, not along the scan lines, make 15 % or more of the variance
+//	curtaining  straight stripes, within 15° of the vertical, make 12 % or more of the variance
 func Look(gray8 []uint8, gray16 []uint16, width, height int, area Rect) ImageQuality {
 	area = checkArea(gray8, gray16, width, height, area)
 	if gray8 != nil {
@@ -114,9 +114,10 @@ func look[T uint8 | uint16](gray []T, levels, width int, area Rect) ImageQuality
 	rows := p.rows()
 	complete := rows.complete()
 	q.CompleteShare = &complete
-	charging := rows.charging(float64(level(counts, n-1-n/100) - level(counts, n/100)))
+	contrast := float64(level(counts, n-1-n/100) - level(counts, n/100))
+	charging := rows.charging(contrast)
 	q.Charging = &charging
-	s := p.structure(noise)
+	s := p.structure(noise, contrast)
 	q.Sharpness, q.Curtaining = finite(s.sharpness), finite(s.curtaining)
 
 	lost := int(math.Round((1 - complete) * float64(rows.n)))

@@ -26,11 +26,11 @@ func blockSide(w, h int) int {
 }
 
 // structure looks at up to six by six blocks, which overlap by half in small pictures. noise is that of the pixels in
-// grey levels.
-func (p picture[T]) structure(noise float64) structure {
+// grey levels, contrast their range.
+func (p picture[T]) structure(noise, contrast float64) structure {
 	blocks := p.blocks()
 	s := structure{sharpness: sharpness(blocks, noise)}
-	s.curtaining, s.curtainingDeg = curtaining(blocks)
+	s.curtaining, s.curtainingDeg = curtaining(blocks, max(0.5, 0.01*contrast))
 	return s
 }
 
@@ -69,8 +69,8 @@ type plane struct {
 	v    []float32
 }
 
-// pyramid holds a block at 2, 4, 8 and 16 px.
-type pyramid [4]plane
+// pyramid holds a block at 2, 4 and 8 px.
+type pyramid [3]plane
 
 func (p picture[T]) pyramid(x0, y0, side int) pyramid {
 	var out pyramid
@@ -119,19 +119,42 @@ func spreadOf(px int) float64 { return float64(px) * math.Sqrt(5./12) }
 // Edges are the local maxima of the slope at 8 px that stand out of the usual slopes; the fine scale is the finest
 // whose noise does not reach theirs. Shading, without a scale of its own, is no edge.
 func sharpness(blocks []pyramid, noise float64) float64 {
-	sigmas, _ := edgeBlurs(blocks, noise)
-	if len(sigmas) < minEdges {
-		return math.NaN()
+	sigma := edgeBlur(blocks, noise)
+	if math.IsNaN(sigma) {
+		return sigma
 	}
-	slices.Sort(sigmas)
-	return 1 / max(1, 2.563*sigmas[len(sigmas)/4])
+	return 1 / max(1, 2.563*sigma)
 }
 
-type edge struct{ sigma, strength float64 }
+// edgeBlur returns the sigma in px of edges: the quarter nearest to a step is left out, and of four directions the
+// worst counts, as astigmatism and vibration blur one only.
+func edgeBlur(blocks []pyramid, noise float64) float64 {
+	edges := edgesOf(blocks, noise)
+	var by [4][]float64
+	for _, e := range edges {
+		by[e.direction] = append(by[e.direction], e.sigma)
+	}
+	worst := math.NaN()
+	for _, sigmas := range by {
+		if len(sigmas) >= minEdges {
+			slices.Sort(sigmas)
+			if s := sigmas[len(sigmas)/4]; !(s <= worst) {
+				worst = s
+			}
+		}
+	}
+	return worst
+}
 
-func edgeBlurs(blocks []pyramid, noise float64) ([]float64, []edge) {
-	const coarse = 2
-	usual := usualSlope(blocks, coarse)
+// edge is a place where the grey values rise.
+type edge struct {
+	sigma     float64 // px
+	direction int     // across it, in steps of 45° from the x axis, 0..3
+}
+
+func edgesOf(blocks []pyramid, noise float64) []edge {
+	const coarse = 2 // 8 px
+	least := max(edgeSlope*usualSlope(blocks, coarse), edgeNoise*slopeNoise(noise, blocks[0][coarse].px))
 	found := make([][]edge, len(blocks))
 	each(len(blocks), func(i int) {
 		b := &blocks[i]
@@ -140,7 +163,7 @@ func edgeBlurs(blocks []pyramid, noise float64) ([]float64, []edge) {
 			for x := 2; x < c.side-2; x++ {
 				gx, gy := c.gradient(x, y)
 				g := hypot(gx, gy)
-				if g < edgeSlope*slopeNoise(noise, c.px) || g < 0.02 || !c.peak(x, y, gx, gy, g) {
+				if g < least || g == 0 || !c.peak(x, y, gx, gy, g) {
 					continue
 				}
 				fine := 0
@@ -152,27 +175,21 @@ func edgeBlurs(blocks []pyramid, noise float64) ([]float64, []edge) {
 				}
 				ratio := float64(b[fine].steepest(x, y, c.px, gx/float32(g), gy/float32(g))) / g
 				if s := blur(ratio, spreadOf(b[fine].px), spreadOf(c.px)); s < shading {
-					found[i] = append(found[i], edge{s, g / usual})
+					direction := int(math.Round(math.Atan2(float64(gy), float64(gx))/(math.Pi/4))) + 4
+					found[i] = append(found[i], edge{s, direction % 4})
 				}
 			}
 		}
 	})
-	var sigmas []float64
-	var edges []edge
-	for _, f := range found {
-		for _, e := range f {
-			sigmas = append(sigmas, e.sigma)
-			edges = append(edges, e)
-		}
-	}
-	return sigmas, edges
+	return slices.Concat(found...)
 }
 
 // slopeNoise is the standard deviation of one component of the slope that white noise makes at a scale.
 func slopeNoise(noise float64, px int) float64 { return 0.433 * noise / float64(px*px) }
 
 const (
-	edgeSlope  = 6  // times the noise, an edge's slope at the coarse scale
+	edgeSlope  = 5  // times the usual slope at the coarse scale, an edge's
+	edgeNoise  = 6  // times the noise there
 	quietSlope = 10 // times the noise at the fine scale, an edge's slope, to be measured there
 	shading    = 16 // px of sigma from which a slope is no edge
 	minEdges   = 30
