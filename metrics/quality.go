@@ -10,11 +10,11 @@ import (
 const (
 	FlagBlank      = "blank"
 	FlagIncomplete = "incomplete"
-	FlagFrozen     = "frozen"
 	FlagSaturated  = "saturated"
 	FlagBlurred    = "blurred"
 	FlagCharging   = "charging"
 	FlagCurtaining = "curtaining"
+	FlagFrozen     = "frozen"
 )
 
 // From these values on a frame is flagged. They were set on one half of some 450 published micrographs, nearly all of

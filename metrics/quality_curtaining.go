@@ -7,7 +7,7 @@ import (
 
 const (
 	steepestStripes = 15   // degrees off the vertical that stripes may be
-	firmShare       = 0.33 // of positions across a block, where all strips agree on what a stripe is
+	firmShare       = 0.37 // of positions across a block, where all strips agree on what a stripe is
 	otherShare      = 0.25 // of the stripes' variance, in another direction, from which they are a lattice
 	strips          = 8    // parts of a block, one below the other, in each of which a stripe must be seen
 )
@@ -22,62 +22,59 @@ const (
 // counts, so that long edges in some do not. There are none (share 0) where they are a few edges, with little between
 // them, or a lattice, which has rows in other directions too.
 func curtaining(blocks []pyramid, least float64) (share, deg float64) {
-	planes := make([]plane, len(blocks))
-	for i := range blocks {
-		planes[i] = blocks[i][1] // 4 px
-	}
-	variances := make([]float64, len(planes))
-	each(len(planes), func(i int) { variances[i] = planes[i].variance() })
-	inAll := func(of []plane, degrees float64) (share, firm float64) {
-		shares, firms := make([]float64, len(of)), make([]float64, len(of))
-		p := newProjection(of[0].side, math.Tan(degrees*math.Pi/180))
+	const scale = 1 // 4 px
+	variances := make([]float64, len(blocks))
+	upright, across := make([]plane, len(blocks)), make([]plane, len(blocks))
+	each(len(blocks), func(i int) {
+		variances[i] = blocks[i][scale].variance()
+		upright[i], across[i] = blocks[i][scale].rowPairs(), blocks[i][scale].transposed().rowPairs()
+	})
+	inAll := func(of []plane, degrees float64, value func(p *projection, i int) float64) float64 {
+		p, values := newProjection(&of[0], math.Tan(degrees*math.Pi/180)), make([]float64, len(of))
 		for i := range of {
 			p.take(&of[i])
-			if v := p.shared(); variances[i] > 0 && v > least*least {
-				shares[i] = v / variances[i]
-				firms[i] = p.firm()
-			}
+			values[i] = value(p, i)
 		}
-		return middle(shares), middle(firms)
+		slices.Sort(values)
+		return values[len(values)/2]
 	}
-	shares, firms := make([]float64, 2*steepestStripes+1), make([]float64, 2*steepestStripes+1)
-	each(len(shares), func(k int) { shares[k], firms[k] = inAll(planes, float64(k-steepestStripes)) })
-	best := 0
-	for k := range shares {
-		if shares[k] > shares[best] {
-			best = k
+	shareOf := func(p *projection, i int) float64 {
+		if v := p.shared(); variances[i] > 0 && v > least*least {
+			return v / variances[i]
 		}
+		return 0
 	}
-	if shares[best] <= 0 || firms[best] < firmShare {
+	shares := make([]float64, 2*steepestStripes+1)
+	look := func(ks ...int) {
+		each(len(ks), func(i int) { shares[ks[i]] = inAll(upright, float64(ks[i]-steepestStripes), shareOf) })
+	}
+	look(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29) // every other degree
+	best := slices.Index(shares, slices.Max(shares))
+	if shares[best] == 0 {
 		return 0, 0
 	}
+	look(best-1, best+1)
+	best = slices.Index(shares, slices.Max(shares))
 	deg = float64(best - steepestStripes)
-	across := make([]plane, len(planes))
-	for i := range planes {
-		across[i] = planes[i].transposed()
+	if inAll(upright, deg, func(p *projection, _ int) float64 { return p.firm() }) < firmShare {
+		return 0, 0
 	}
 	const step = 5
 	others := make([]float64, 2*(2*40/step+1))
 	each(len(others), func(k int) {
-		from, at := planes, float64(k/2*step-40)
+		from, at := upright, float64(k/2*step-40)
 		off := math.Abs(at - deg)
 		if k%2 == 1 { // lines nearer to the horizontal, from which this is their angle
 			from, off = across, min(math.Abs(90-at-deg), math.Abs(-90-at-deg))
 		}
 		if off >= 25 {
-			others[k], _ = inAll(from, at)
+			others[k] = inAll(from, at, shareOf)
 		}
 	})
 	if slices.Max(others) > otherShare*shares[best] {
 		return 0, 0
 	}
 	return min(1, shares[best]), deg
-}
-
-// middle returns the median of values; it sorts them.
-func middle(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
 }
 
 // variance returns the mean square of the rows, their slow changes removed.
@@ -106,6 +103,16 @@ func (p *plane) transposed() plane {
 	return plane{p.side, p.px, v}
 }
 
+// rowPairs returns the plane with the mean of every two rows: half as many, of the same width.
+func (p plane) rowPairs() plane {
+	v := make([]float32, len(p.v)/2)
+	for i := range v {
+		at := i/p.side*2*p.side + i%p.side
+		v[i] = (p.v[at] + p.v[at+p.side]) / 2
+	}
+	return plane{p.side, p.px, v}
+}
+
 // projection holds the strips of a plane, averaged along lines of one slope, px across per px down.
 type projection struct {
 	first []int // of each row, the element under the projection's first
@@ -114,12 +121,14 @@ type projection struct {
 	sums  []float64
 }
 
-func newProjection(side int, slope float64) *projection {
+// newProjection makes room for planes of row pairs such as of.
+func newProjection(of *plane, slope float64) *projection {
+	side := of.side
 	lead := int(math.Ceil(math.Abs(slope) * float64(side) / 2))
 	n := side - 2*lead
-	p := &projection{first: make([]int, side), mean: make([]float64, n), sums: make([]float64, n+1)}
+	p := &projection{first: make([]int, len(of.v)/side), mean: make([]float64, n), sums: make([]float64, n+1)}
 	for y := range p.first {
-		p.first[y] = min(max(lead+int(math.Round(slope*(float64(y)+0.5-float64(side)/2))), 0), 2*lead)
+		p.first[y] = min(max(lead+int(math.Round(slope*(float64(2*y+1)-float64(side)/2))), 0), 2*lead)
 	}
 	for i := range p.parts {
 		p.parts[i] = make([]float64, n)
@@ -128,13 +137,15 @@ func newProjection(side int, slope float64) *projection {
 }
 
 func (p *projection) take(of *plane) {
-	n, rows := len(p.mean), of.side/strips
+	n, rows := len(p.mean), len(p.first)/strips
 	clear(p.mean)
 	for i, part := range p.parts {
 		clear(part)
+		part = part[:n]
 		for y := i * rows; y < (i+1)*rows; y++ {
-			for x, v := range of.v[y*of.side+p.first[y]:][:n] {
-				part[x] += float64(v)
+			row := of.v[y*of.side+p.first[y]:][:n]
+			for x := range part {
+				part[x] += float64(row[x])
 			}
 		}
 		for x := range part {

@@ -12,7 +12,7 @@ import (
 const rowParts = 8
 
 // rowSamples is the most pixels of a row that are looked at.
-const rowSamples = 512
+const rowSamples = 256
 
 // rows holds what the rows of a picture look like, in parts from left to right.
 type rows struct {
@@ -28,7 +28,7 @@ func (p picture[T]) noise() float64 {
 	w, h := p.area.X1-p.area.X0, p.area.Y1-p.area.Y0
 	values := make([]float64, 0, noiseSamples)
 	full := p.levels - 1
-	p.spread(func(x, y int) {
+	spread(noiseSamples, w, h, func(x, y int) {
 		if x < 1 || x >= w-1 || y < 1 || y >= h-1 {
 			return
 		}
@@ -49,10 +49,9 @@ func (p picture[T]) noise() float64 {
 // noiseSamples is the number of pixels that the noise is taken from.
 const noiseSamples = 8192
 
-// spread calls f at noiseSamples places that are spread over the picture without a pattern of their own.
-func (p picture[T]) spread(f func(x, y int)) {
-	w, h := p.area.X1-p.area.X0, p.area.Y1-p.area.Y0
-	for i := range noiseSamples {
+// spread calls f at n places within w by h that lie evenly but without a pattern of their own.
+func spread(n, w, h int, f func(x, y int)) {
+	for i := range n {
 		// The generalised golden ratio in two dimensions.
 		u, v := float64(i+1)*0.7548776662466927, float64(i+1)*0.5698402909980532
 		f(int((u-math.Floor(u))*float64(w)), int((v-math.Floor(v))*float64(h)))
@@ -77,7 +76,7 @@ func gaussian(magnitudes []float64) float64 {
 func (p picture[T]) rows() *rows {
 	w, h := p.area.X1-p.area.X0, p.area.Y1-p.area.Y0
 	across, down := make([]float64, 0, noiseSamples), make([]float64, 0, noiseSamples)
-	p.spread(func(x, y int) {
+	spread(noiseSamples, w, h, func(x, y int) {
 		if x < 1 || x >= w-1 || y < 1 {
 			return
 		}
@@ -89,7 +88,7 @@ func (p picture[T]) rows() *rows {
 	clip := max(1, int(4*gaussian(down)))
 
 	r := &rows{n: h, active: make([][rowParts]float32, h), changed: make([][rowParts]float32, h), step: make([][rowParts]float32, h)}
-	stride := max(1, (w-2)/rowSamples)
+	stride := (w - 2 + rowSamples - 1) / rowSamples
 	bands := min(runtime.GOMAXPROCS(0), max(1, h/128))
 	parallel(bands, func(b int) {
 		for y := h * b / bands; y < h*(b+1)/bands; y++ {

@@ -232,17 +232,13 @@ func blur(ratio, fine, coarse float64) float64 {
 // quartile of all magnitudes has it (Rayleigh).
 func usualSlope(blocks []pyramid, scale int) float64 {
 	var all []float64
-	step := []int{7, 3, 1}[scale]
 	for i := range blocks {
 		p := &blocks[i][scale]
-		for k := p.side + 1; k < p.side*(p.side-1)-1; k += step {
-			if x := k % p.side; x > 0 && x < p.side-1 {
-				all = append(all, hypot(p.gradient(x, k/p.side)))
+		for y := 1; y < p.side-1; y++ {
+			for x := 1 + y%3; x < p.side-1; x += 3 {
+				all = append(all, hypot(p.gradient(x, y)))
 			}
 		}
-	}
-	if len(all) == 0 {
-		return math.NaN()
 	}
 	slices.Sort(all)
 	return all[len(all)/4] / 0.75853
