@@ -15,8 +15,8 @@ type segmented struct {
 	Reading
 	labels     []int32
 	confidence []float64
-	quality    metrics.ImageQuality
-	timings    reporting.Timings
+	look
+	timings reporting.Timings
 }
 
 // segment reads the scale and finds the objects.
@@ -58,16 +58,16 @@ func (a *Analyser) segment(ctx context.Context, f *stream.Frame) (*segmented, er
 func (a *Analyser) segmentArea(ctx context.Context, f *stream.Frame, area Area, reading func() Reading) (*segmented, error) {
 	image := area.image(f)
 	s := &segmented{}
-	looked := make(chan metrics.ImageQuality, 1)
-	go func() { looked <- metrics.Look(image.Gray8, image.Gray16, f.Width, f.Height, area.Rect) }()
+	looked := make(chan look, 1)
+	go func() { looked <- lookAt(image, area.Rect) }()
 	if metrics.Blank(image.Gray8, image.Gray16, f.Width, f.Height, area.Rect) {
 		// A constant image has no objects, whatever its noise looks like stretched.
 		s.labels = make([]int32, f.Width*f.Height)
-		s.Reading, s.quality = reading(), <-looked
+		s.Reading, s.look = reading(), <-looked
 		return s, nil
 	}
 	seg, err := a.Segmenter.Segment(ctx, image.Crop(area.X0, area.Y0, area.X1, area.Y1))
-	s.Reading, s.quality = reading(), <-looked
+	s.Reading, s.look = reading(), <-looked
 	if err != nil {
 		return s, fmt.Errorf("segment %s: %w", f.Name, err)
 	}
