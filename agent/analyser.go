@@ -36,6 +36,7 @@ type Analysis struct {
 
 	TextBoxes []metrics.Rect // where the scale bar's label stands
 	NoOverlay bool           // its picture is not written
+	Print     *metrics.Print // of the picture; nil without one
 }
 
 // OpenAnalyser loads the network and opens the dynamics, and runs both, so that the first frame is as fast as the others.
@@ -114,7 +115,8 @@ func (a *Analyser) Analyse(ctx context.Context, f *stream.Frame, mode string) (*
 	if err != nil {
 		return nil, err
 	}
-	an.Result.Mode, an.Result.Model, an.Result.Dynamics, an.Result.ImageQuality = mode, a.Model, a.dynamics.ran(), s.quality
+	an.Result.Mode, an.Result.Model, an.Result.Dynamics = mode, a.Model, a.dynamics.ran()
+	an.take(s.look)
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil
 }
@@ -131,7 +133,7 @@ func (a *Analyser) MeasureLabels(f *stream.Frame, labels []int32, mode string) (
 	an.Result.Mode = mode
 	if hasPixels(f) {
 		image := r.Area.image(f)
-		an.Result.ImageQuality = metrics.Quality(image.Gray8, image.Gray16, f.Width, f.Height, r.Area.Rect)
+		an.take(lookAt(image, r.Area.Rect))
 	}
 	an.Result.TimingsMs.Total = ms(time.Since(start))
 	return an, nil

@@ -46,6 +46,7 @@ type pipeline struct {
 	NoOverlay func() bool
 
 	lane    lane
+	prints  prints       // of the goroutine that analyses
 	between sync.RWMutex // read-held for a frame from its analysis to its commit; see exchange
 	busy    atomic.Int64 // when the frame in analysis came there, Unix nanoseconds; 0: none is
 }
@@ -176,6 +177,9 @@ func (p *pipeline) analyse(ctx context.Context, j job) job {
 			}
 			return err
 		})
+		if j.err == nil {
+			p.prints.compare(j.arrival.Source, j.analysis.Print, j.analysis.Result)
+		}
 		if j.err == nil || ctx.Err() != nil || p.Revive == nil || !p.Revive(ctx, j.err) {
 			return j
 		}

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/uni-aims/aimsd/metrics"
@@ -16,8 +15,8 @@ type segmented struct {
 	Reading
 	labels     []int32
 	confidence []float64
-	quality    []string
-	timings    reporting.Timings
+	look
+	timings reporting.Timings
 }
 
 // segment reads the scale and finds the objects.
@@ -55,17 +54,20 @@ func (a *Analyser) segment(ctx context.Context, f *stream.Frame) (*segmented, er
 }
 
 // segmentArea finds the objects of an area; then it asks for the reading of the scale. With an error it returns no
-// labels but the reading.
+// labels but the reading. The picture is judged beside the network.
 func (a *Analyser) segmentArea(ctx context.Context, f *stream.Frame, area Area, reading func() Reading) (*segmented, error) {
 	image := area.image(f)
-	s := &segmented{quality: metrics.Quality(image.Gray8, image.Gray16, f.Width, f.Height, area.Rect)}
-	if slices.Contains(s.quality, "blank") { // a constant image has no objects, whatever its noise looks like stretched
+	s := &segmented{}
+	looked := make(chan look, 1)
+	go func() { looked <- lookAt(image, area.Rect) }()
+	if metrics.Blank(image.Gray8, image.Gray16, f.Width, f.Height, area.Rect) {
+		// A constant image has no objects, whatever its noise looks like stretched.
 		s.labels = make([]int32, f.Width*f.Height)
-		s.Reading = reading()
+		s.Reading, s.look = reading(), <-looked
 		return s, nil
 	}
 	seg, err := a.Segmenter.Segment(ctx, image.Crop(area.X0, area.Y0, area.X1, area.Y1))
-	s.Reading = reading()
+	s.Reading, s.look = reading(), <-looked
 	if err != nil {
 		return s, fmt.Errorf("segment %s: %w", f.Name, err)
 	}

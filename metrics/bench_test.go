@@ -112,17 +112,77 @@ func BenchmarkWriteCSV10000(b *testing.B) {
 	b.SetBytes(int64(buf.Len()))
 }
 
-func BenchmarkQuality8192(b *testing.B) {
-	if testing.Short() {
-		b.Skip("needs 64 MB")
-	}
-	const side = 8192
+// micrograph draws separate grains, 60 grey levels brighter than the background, with edges of 2 px and noise.
+func micrograph(side, n int, noise float64) []uint8 {
+	rng := rand.New(rand.NewPCG(19, 20))
+	labels := grains(side, n)
 	gray := make([]uint8, side*side)
-	for i := range gray {
-		gray[i] = uint8(100 + i%50)
+	for i, id := range labels {
+		v := 80 + noise*rng.NormFloat64()
+		for _, at := range []int{i, i - 1, i - side} {
+			if at >= 0 && labels[at] > 0 {
+				v += 20
+			}
+		}
+		if id > 0 && id%3 == 0 {
+			v += 10
+		}
+		gray[i] = uint8(min(max(v, 0), 255))
 	}
-	b.SetBytes(int64(len(gray)))
+	return gray
+}
+
+func benchmarkLook(b *testing.B, side, n int, gray16 bool) {
+	gray := micrograph(side, n, 8)
+	var wide []uint16
+	if gray16 {
+		wide = make([]uint16, len(gray))
+		for i, g := range gray {
+			wide[i] = uint16(g) * 200
+		}
+		gray = nil
+	}
+	b.SetBytes(int64(len(gray) + 2*len(wide)))
+	b.ReportAllocs()
 	for b.Loop() {
-		Quality(gray, nil, side, side, Rect{})
+		Look(gray, wide, side, side, Rect{})
+	}
+}
+
+func BenchmarkLook1024(b *testing.B) { benchmarkLook(b, 1024, 300, false) }
+
+func BenchmarkLook1024Gray16(b *testing.B) { benchmarkLook(b, 1024, 300, true) }
+
+func BenchmarkLook8192(b *testing.B) {
+	if testing.Short() {
+		b.Skip("needs 330 MB")
+	}
+	benchmarkLook(b, 8192, 10_000, false)
+}
+
+func BenchmarkLook8192Gray16(b *testing.B) {
+	if testing.Short() {
+		b.Skip("needs 460 MB")
+	}
+	benchmarkLook(b, 8192, 10_000, true)
+}
+
+func BenchmarkPrint1024(b *testing.B) {
+	gray := micrograph(1024, 300, 8)
+	b.ReportAllocs()
+	for b.Loop() {
+		PrintOf(gray, nil, 1024, 1024, Rect{})
+	}
+}
+
+func BenchmarkPrint8192(b *testing.B) {
+	if testing.Short() {
+		b.Skip("needs 330 MB")
+	}
+	gray := micrograph(8192, 10_000, 8)
+	b.SetBytes(int64(len(gray)))
+	b.ReportAllocs()
+	for b.Loop() {
+		PrintOf(gray, nil, 8192, 8192, Rect{})
 	}
 }

@@ -22,6 +22,7 @@ type Result struct {
 	AreaFraction  *float64                `json:"area_fraction"`
 	Confidence    *float64                `json:"confidence"`
 	ImageQuality  []string                `json:"image_quality"`
+	Quality       *metrics.ImageQuality   `json:"quality,omitempty"` // nil for labels without an image
 	Acquisition   map[string]any          `json:"acquisition,omitempty"`
 	Milling       *Milling                `json:"milling,omitempty"` // of a source where something is milled
 	TimingsMs     Timings                 `json:"timings_ms"`

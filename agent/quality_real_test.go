@@ -1,0 +1,282 @@
+package agent
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/uni-aims/aimsd/metrics"
+	"github.com/uni-aims/aimsd/stream/decode"
+)
+
+// micrograph is the analysed area of a real image, in 8 bits.
+type micrograph struct {
+	name string
+	w, h int
+	gray []uint8
+	dev  bool // of the half that the limits were set on; the other half is what the test is about
+}
+
+// micrographs reads the real images beside the module, those of n whose name's hash says so.
+func micrographs(t *testing.T, n uint32) []micrograph {
+	t.Helper()
+	data := filepath.Join("..", "..", "shared", "data")
+	var out []micrograph
+	var d decode.Decoder
+	for _, glob := range []string{"segmentation/*/img/*.png", "vendor/*.tif"} {
+		paths, err := filepath.Glob(filepath.Join(data, glob))
+		require.NoError(t, err)
+		if len(paths) == 0 {
+			t.Skip("no real images beside the module in ../shared/data: nothing is known of quality on them")
+		}
+		for _, path := range paths {
+			hash := fnv.New32a()
+			_, _ = hash.Write([]byte(filepath.Base(path)))
+			sum := hash.Sum32() >> 4
+			if sum/2%n != 0 && !strings.Contains(path, "vendor") {
+				continue
+			}
+			f, err := d.Frame(t.Context(), path, 0)
+			require.NoError(t, err)
+			area := ScalePolicy{}.Resolve(f).Area
+			image := area.image(f)
+			m := micrograph{name: filepath.Base(path), w: area.X1 - area.X0, h: area.Y1 - area.Y0, dev: sum%2 == 0}
+			for y := area.Y0; y < area.Y1; y++ {
+				for x := area.X0; x < area.X1; x++ {
+					if image.Gray8 != nil {
+						m.gray = append(m.gray, image.Gray8[y*f.Width+x])
+					} else {
+						m.gray = append(m.gray, uint8(image.Gray16[y*f.Width+x]>>8))
+					}
+				}
+			}
+			f.Release()
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (m micrograph) flags() []string {
+	return metrics.Look(m.gray, nil, m.w, m.h, metrics.Rect{}).Flags
+}
+
+// with returns the picture with every pixel replaced.
+func (m micrograph) with(f func(x, y int) float64) micrograph {
+	out := m
+	out.gray = make([]uint8, len(m.gray))
+	for i := range out.gray {
+		out.gray[i] = uint8(math.Round(min(max(f(i%m.w, i/m.w), 0), 255)))
+	}
+	return out
+}
+
+func (m micrograph) at(x, y int) float64 {
+	return float64(m.gray[min(max(y, 0), m.h-1)*m.w+min(max(x, 0), m.w-1)])
+}
+
+// noise is the picture's own, in grey levels.
+func (m micrograph) noise() float64 {
+	if n := metrics.Look(m.gray, nil, m.w, m.h, metrics.Rect{}).Noise; n != nil {
+		return 255 * *n
+	}
+	return 0
+}
+
+func (m micrograph) convolved(kernel []float64, down bool) micrograph {
+	r := len(kernel) / 2
+	return m.with(func(x, y int) float64 {
+		sum := 0.0
+		for i, k := range kernel {
+			if down {
+				sum += k * m.at(x, y+i-r)
+			} else {
+				sum += k * m.at(x+i-r, y)
+			}
+		}
+		return sum
+	})
+}
+
+// noisy adds noise as the detector would after the optics had their part.
+func (m micrograph) noisy(sigma float64, rng *rand.Rand) micrograph {
+	return m.with(func(x, y int) float64 { return m.at(x, y) + sigma*rng.NormFloat64() })
+}
+
+func gaussianKernel(sigma float64) []float64 {
+	r := int(3*sigma + 1)
+	k, sum := make([]float64, 2*r+1), 0.0
+	for i := range k {
+		k[i] = math.Exp(-float64((i-r)*(i-r)) / (2 * sigma * sigma))
+		sum += k[i]
+	}
+	for i := range k {
+		k[i] /= sum
+	}
+	return k
+}
+
+func boxKernel(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
+
+// stripes is a profile of standard deviation 1 whose power falls as 1 over the frequency, as curtaining's does.
+func stripes(w int, rng *rand.Rand) []float64 {
+	v := make([]float64, w)
+	for k := max(1, w/128); k <= w/4; k++ {
+		a, phase := math.Sqrt(1/float64(k)), rng.Float64()*2*math.Pi
+		for x := range v {
+			v[x] += a * math.Sin(2*math.Pi*float64(k)*float64(x)/float64(w)+phase)
+		}
+	}
+	square := 0.0
+	for _, x := range v {
+		square += x * x / float64(w)
+	}
+	for x := range v {
+		v[x] /= math.Sqrt(square)
+	}
+	return v
+}
+
+func (m micrograph) curtained(amplitude float64, rng *rand.Rand) micrograph {
+	profile, lean := stripes(2*m.w, rng), (rng.Float64()-0.5)*0.3
+	fade := stripes(2*m.h, rng)
+	return m.with(func(x, y int) float64 {
+		at := int(float64(x)+lean*float64(y)) + m.w/2
+		return m.at(x, y) + amplitude*profile[min(max(at, 0), 2*m.w-1)]*(1+0.2*fade[y])
+	})
+}
+
+// charged adds bands of up to 20 rows to 5 % of the rows, half of them beginning within a row and running to its end.
+func (m micrograph) charged(amplitude float64, rng *rand.Rand) micrograph {
+	offset := make([][2]float64, m.h) // and the column from which it holds
+	for rows := 0; rows < m.h/20; {
+		y0, n, sign := rng.IntN(m.h-20), 1+rng.IntN(20), 1.
+		if rng.IntN(3) == 0 {
+			sign = -1
+		}
+		x0 := 0
+		if rng.IntN(2) == 0 {
+			x0 = rng.IntN(m.w / 2)
+		}
+		for y := y0; y < y0+n; y++ {
+			offset[y] = [2]float64{sign * amplitude, float64(x0)}
+		}
+		rows += n
+	}
+	return m.with(func(x, y int) float64 {
+		if o := offset[y]; float64(x) >= o[1] {
+			return m.at(x, y) + o[0]
+		}
+		return m.at(x, y)
+	})
+}
+
+// interrupted replaces the rows from a share of the height on.
+func (m micrograph) interrupted(from float64, fill func(x, last int) float64) micrograph {
+	last := int(from*float64(m.h)) - 1
+	return m.with(func(x, y int) float64 {
+		if y > last {
+			return fill(x, last)
+		}
+		return m.at(x, y)
+	})
+}
+
+// Real micrographs are nearly all good. Those flagged among them were looked at, see docs/specs/015-image-quality.md.
+func TestQualityOfRealMicrographs(t *testing.T) {
+	all := micrographs(t, 3)
+	counts := map[string][2]int{}
+	total := [2]int{}
+	for _, m := range all {
+		half := 1
+		if m.dev {
+			half = 0
+		}
+		total[half]++
+		for _, f := range m.flags() {
+			c := counts[f]
+			c[half]++
+			counts[f] = c
+			t.Logf("%s: %s", m.name, f)
+		}
+	}
+	for _, f := range slices.Sorted(maps.Keys(counts)) {
+		t.Logf("%-10s %d of %d, %d of %d", f, counts[f][0], total[0], counts[f][1], total[1])
+	}
+}
+
+// What is done to real micrographs is found, the more surely the stronger it is.
+func TestQualityFindsWhatIsDoneToRealMicrographs(t *testing.T) {
+	all := micrographs(t, 6)
+	type trial struct {
+		flag, name string
+		apply      func(m micrograph, rng *rand.Rand) micrograph
+	}
+	var trials []trial
+	add := func(flag, name string, apply func(m micrograph, rng *rand.Rand) micrograph) {
+		trials = append(trials, trial{flag, name, apply})
+	}
+	for _, from := range []float64{0.95, 0.75, 0.4} {
+		add(metrics.FlagIncomplete, fmt.Sprintf("black from %g", from), func(m micrograph, _ *rand.Rand) micrograph {
+			return m.interrupted(from, func(int, int) float64 { return 0 })
+		})
+		add(metrics.FlagIncomplete, fmt.Sprintf("grey from %g", from), func(m micrograph, _ *rand.Rand) micrograph {
+			return m.interrupted(from, func(int, int) float64 { return 128 })
+		})
+		add(metrics.FlagIncomplete, fmt.Sprintf("line from %g", from), func(m micrograph, _ *rand.Rand) micrograph {
+			return m.interrupted(from, func(x, last int) float64 { return m.at(x, last) })
+		})
+	}
+	for _, sigma := range []float64{2, 3, 4, 6, 8} {
+		add(metrics.FlagBlurred, fmt.Sprintf("gauss %g px", sigma), func(m micrograph, rng *rand.Rand) micrograph {
+			k := gaussianKernel(sigma)
+			return m.convolved(k, false).convolved(k, true).noisy(m.noise(), rng)
+		})
+	}
+	for _, n := range []int{9, 17, 25} {
+		add(metrics.FlagBlurred, fmt.Sprintf("motion %d px", n), func(m micrograph, rng *rand.Rand) micrograph {
+			return m.convolved(boxKernel(n), rng.IntN(2) == 0).noisy(m.noise(), rng)
+		})
+	}
+	for _, a := range []float64{5, 10, 20, 40} {
+		add(metrics.FlagCharging, fmt.Sprintf("bands %g levels", a), func(m micrograph, rng *rand.Rand) micrograph { return m.charged(a, rng) })
+	}
+	for _, a := range []float64{2, 5, 10, 20} {
+		add(metrics.FlagCurtaining, fmt.Sprintf("stripes %g levels", a), func(m micrograph, rng *rand.Rand) micrograph { return m.curtained(a, rng) })
+	}
+	add(metrics.FlagSaturated, "a third white", func(m micrograph, _ *rand.Rand) micrograph {
+		sorted := slices.Sorted(slices.Values(m.gray))
+		gain := 256 / max(1, float64(sorted[len(sorted)*2/3]))
+		return m.with(func(x, y int) float64 { return gain * m.at(x, y) })
+	})
+	for _, tr := range trials {
+		var found, n [2]int
+		others := map[string]int{}
+		for i, m := range all {
+			half := 1
+			if m.dev {
+				half = 0
+			}
+			n[half]++
+			flags := tr.apply(m, rand.New(rand.NewPCG(uint64(i), 7))).flags()
+			if slices.Contains(flags, tr.flag) {
+				found[half]++
+			}
+			before := m.flags()
+			for _, f := range flags {
+				if f != tr.flag && !slices.Contains(before, f) {
+					others[f]++
+				}
+			}
+		}
+		t.Logf("%-10s %-18s %d of %d, %d of %d; others %v", tr.flag, tr.name, found[0], n[0], found[1], n[1], others)
+	}
+}

@@ -1,0 +1,266 @@
+package metrics
+
+import (
+	"math"
+	"math/bits"
+	"runtime"
+	"slices"
+)
+
+// rowParts is the number of parts that a row is cut into: what happens to a row as a whole happens in all of them,
+// what happens to an object does not.
+const rowParts = 8
+
+// rowSamples is the most pixels of a row that are looked at.
+const rowSamples = 256
+
+// rows holds what the rows of a picture look like, in parts from left to right.
+type rows struct {
+	n       int
+	active  [][rowParts]float32 // share of pixels that differ from what lies between their neighbours in the row
+	changed [][rowParts]float32 // share of pixels that differ from the row above; the first row's is the second's
+	step    [][rowParts]float32 // mean difference from the row above, objects' edges clipped
+	noise   float64             // of step, from one row to the next: what is usual between them
+}
+
+// noise returns the standard deviation of the noise in grey levels; NaN where nearly all is clipped.
+func (p picture[T]) noise() float64 {
+	w, h := p.area.X1-p.area.X0, p.area.Y1-p.area.Y0
+	values := make([]float64, 0, noiseSamples)
+	full := p.levels - 1
+	spread(noiseSamples, w, h, func(x, y int) {
+		if x < 1 || x >= w-1 || y < 1 || y >= h-1 {
+			return
+		}
+		a, b, c := p.row(y - 1)[x-1:][:3], p.row(y)[x-1:][:3], p.row(y + 1)[x-1:][:3]
+		for _, r := range [][]T{a, b, c} {
+			for _, g := range r {
+				if g == 0 || int(g) == full {
+					return
+				}
+			}
+		}
+		v := int(a[0]) - 2*int(a[1]) + int(a[2]) - 2*int(b[0]) + 4*int(b[1]) - 2*int(b[2]) + int(c[0]) - 2*int(c[1]) + int(c[2])
+		values = append(values, math.Abs(float64(v)))
+	})
+	return gaussian(values) / 6
+}
+
+// noiseSamples is the number of pixels that the noise is taken from.
+const noiseSamples = 8192
+
+// spread calls f at n places within w by h that lie evenly but without a pattern of their own.
+func spread(n, w, h int, f func(x, y int)) {
+	for i := range n {
+		// The generalised golden ratio in two dimensions.
+		u, v := float64(i+1)*0.7548776662466927, float64(i+1)*0.5698402909980532
+		f(int((u-math.Floor(u))*float64(w)), int((v-math.Floor(v))*float64(h)))
+	}
+}
+
+// gaussian returns the standard deviation of a normal distribution whose magnitudes are given, from the smaller three
+// quarters: structure makes the larger ones. It sorts them. NaN for fewer than 256.
+func gaussian(magnitudes []float64) float64 {
+	if len(magnitudes) < 256 {
+		return math.NaN()
+	}
+	slices.Sort(magnitudes)
+	sum, n := 0.0, len(magnitudes)*3/4
+	for _, v := range magnitudes[:n] {
+		sum += v
+	}
+	return sum / float64(n) / 0.51478 // the mean of |x| below its upper quartile, for sigma 1
+}
+
+// rows looks at all rows, in at most rowSamples pixels each.
+func (p picture[T]) rows() *rows {
+	w, h := p.area.X1-p.area.X0, p.area.Y1-p.area.Y0
+	across, down := make([]float64, 0, noiseSamples), make([]float64, 0, noiseSamples)
+	spread(noiseSamples, w, h, func(x, y int) {
+		if x < 1 || x >= w-1 || y < 1 {
+			return
+		}
+		r := p.row(y)
+		across = append(across, math.Abs(float64(2*int(r[x])-int(r[x-1])-int(r[x+1]))))
+		down = append(down, math.Abs(float64(int(r[x])-int(p.row(y - 1)[x]))))
+	})
+	still := int(0.05 * gaussian(across)) // so little is not noise but, say, dither
+	clip := max(1, int(4*gaussian(down)))
+
+	r := &rows{n: h, active: make([][rowParts]float32, h), changed: make([][rowParts]float32, h), step: make([][rowParts]float32, h)}
+	stride := (w - 2 + rowSamples - 1) / rowSamples
+	bands := min(runtime.GOMAXPROCS(0), max(1, h/128))
+	parallel(bands, func(b int) {
+		for y := h * b / bands; y < h*(b+1)/bands; y++ {
+			row, above := p.row(y), p.row(max(y-1, 0))
+			for part := range rowParts {
+				x0, x1 := 1+(w-2)*part/rowParts, 1+(w-2)*(part+1)/rowParts
+				active, changed, sum, n := 0, 0, 0, 0
+				for x := x0; x < x1; x += stride {
+					g := int(row[x])
+					bend := 2*g - int(row[x-1]) - int(row[x+1])
+					if bend > still || bend < -still {
+						active++
+					}
+					d := g - int(above[x])
+					if d != 0 {
+						changed++
+					}
+					sum += min(max(d, -clip), clip)
+					n++
+				}
+				r.active[y][part] = float32(active) / float32(n)
+				r.changed[y][part] = float32(changed) / float32(n)
+				r.step[y][part] = float32(sum) / float32(n)
+			}
+		}
+	})
+	r.changed[0] = r.changed[1] // there is none above the first row
+	steps := make([]float64, 0, h*rowParts)
+	for y := range r.step {
+		for _, d := range r.step[y] {
+			steps = append(steps, math.Abs(float64(d)))
+		}
+	}
+	r.noise = gaussian(steps)
+	return r
+}
+
+func mean(parts *[rowParts]float32) float64 {
+	sum := float32(0)
+	for _, v := range parts {
+		sum += v
+	}
+	return float64(sum) / rowParts
+}
+
+// A row with fewer active or changed pixels is dead; the others of a picture have this many at least if noise, not
+// smoothness, tells the two apart.
+const (
+	deadShare = 0.01
+	liveShare = 0.25
+)
+
+// complete returns the share of rows outside runs of dead ones at the upper and lower border. A row is dead if it is
+// constant or smooth, or equal to the one above. Only an interrupted scan ends at once for the whole width, while the
+// rows before it are as noisy as any: otherwise the run is a dark background, a clipped layer or a smooth picture.
+func (r *rows) complete() float64 {
+	top, bottom := r.deadRun(1), r.deadRun(-1)
+	if top+bottom >= r.n {
+		return 1
+	}
+	return 1 - float64(top+bottom)/float64(r.n)
+}
+
+// deadRun returns the number of rows not scanned at the upper (dir 1) or lower (dir -1) border.
+func (r *rows) deadRun(dir int) int {
+	at := func(i int) int { // the row i rows inside the border
+		if dir > 0 {
+			return i
+		}
+		return r.n - 1 - i
+	}
+	dead := func(i int, share [][rowParts]float32) bool { return mean(&share[at(i)]) < deadShare }
+	run := 0
+	for _, share := range [][][rowParts]float32{r.active, r.changed} {
+		n := 0
+		for n < r.n && dead(n, share) {
+			n++
+		}
+		if n <= run || n > r.n-livingRows {
+			continue
+		}
+		if r.endsAtOnce(at, n, share) {
+			run = n
+		}
+	}
+	return run
+}
+
+// livingRows are the rows beside a run of dead ones that are compared: the first three with the others.
+const livingRows = 16
+
+// endsAtOnce tells whether the row after n dead ones is as alive as those farther in, in all parts.
+func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) bool {
+	var near, far [rowParts]float32
+	for i := range livingRows {
+		for part, v := range share[at(n+i)] {
+			if i < 3 {
+				near[part] += v / 3
+			} else {
+				far[part] += v / (livingRows - 3)
+			}
+		}
+	}
+	shares := make([]float64, 0, r.n)
+	for i := n; i < r.n; i++ {
+		if v := mean(&share[at(i)]); v >= deadShare {
+			shares = append(shares, v)
+		}
+	}
+	slices.Sort(shares)
+	usual := shares[len(shares)/2]
+	if usual < liveShare || mean(&far) < usual/2 {
+		return false
+	}
+	alive, still := 0, 0
+	for part := range rowParts {
+		if far[part] >= 0.1 {
+			alive++
+			if near[part] >= far[part]/2 {
+				still++
+			}
+		}
+	}
+	return alive >= rowParts/2 && still*8 >= alive*7
+}
+
+// charging returns the share of the picture in bands of rows that are brighter or darker than those above and below:
+// in the same three or more neighbouring parts, all grey values step up between two rows and back between two others
+// not far below, or first down. contrast is the picture's range of grey levels. The steps are larger than those usual
+// between rows, and not blurred as the edge of a layer is.
+func (r *rows) charging(contrast float64) float64 {
+	limit := float32(max(6*r.noise, 0.02*contrast))
+	starts := make([][2]uint8, r.n) // parts that step up, down
+	for y := 2; y < r.n-1; y++ {
+		for part, d := range r.step[y] {
+			size, sign := d, 0
+			if d < 0 {
+				size, sign = -d, 1
+			}
+			if size < limit {
+				continue
+			}
+			around := float32(0)
+			for _, beside := range []float32{r.step[y-1][part], r.step[y+1][part]} {
+				if sign == 1 {
+					beside = -beside
+				}
+				around += max(beside, 0)
+			}
+			if size >= 3*around {
+				starts[y][sign] |= 1 << part
+			}
+		}
+	}
+	covered, longest := 0, max(1, r.n/10)
+	for y := 0; y < r.n; y++ {
+		for sign := range 2 {
+			if !stretch(starts[y][sign]) {
+				continue
+			}
+			for end := y + 1; end < r.n && end <= y+longest; end++ {
+				if both := starts[y][sign] & starts[end][1-sign]; stretch(both) {
+					covered += (end - y) * bits.OnesCount8(both)
+					y = end - 1
+					break
+				}
+			}
+			break
+		}
+	}
+	return min(1, float64(covered)/float64(r.n*rowParts))
+}
+
+// stretch tells whether three neighbouring parts are among those given.
+func stretch(parts uint8) bool { return parts&(parts<<1)&(parts<<2) != 0 }
