@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/uni-aims/aimsd/metrics/milling"
 	"github.com/uni-aims/aimsd/metrics/rules"
 	"github.com/uni-aims/aimsd/reporting"
 )
@@ -147,6 +148,15 @@ func (a *alerts) evaluate(ctx context.Context, rec reporting.FrameRecord, res *r
 	}
 	b.commit()
 	return b.raised(), nil
+}
+
+// advices are what the active rules of a source advise. It is called by whoever has the turn.
+func (a *alerts) advices(source string) []milling.RuleAdvice {
+	var list []milling.RuleAdvice
+	for _, r := range a.Rules.Advices(source) {
+		list = append(list, milling.RuleAdvice{Code: r.Code, Advice: r.Advice})
+	}
+	return list
 }
 
 // build makes states and messages of changes. res is nil where no frame brought them.

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/uni-aims/aimsd/configs"
+	"github.com/uni-aims/aimsd/metrics/milling"
 )
 
 // keysOf collects the dotted keys of a YAML document; lists count as their first item.
@@ -67,6 +68,9 @@ func TestTheSampleConfigurationShowsTheDefaults(t *testing.T) {
 	s := defaultSource()
 	s.Name, s.Path = "acq", "/data/acq"
 	want.Sources, want.DataDir, want.MQTT.URL, want.Rules = []SourceConfig{s}, "/var/lib/aimsd", "tcp://127.0.0.1:1883", c.Rules
+	m := defaultMilling()
+	m.Source, m.ROI = "acq", milling.Rectangle{Left: 0.3, Top: 0.25, Width: 0.4, Height: 0.5}
+	want.Milling = []MillingConfig{m}
 	require.Equal(t, want, c)
 }
 

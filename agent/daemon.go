@@ -45,6 +45,9 @@ type Daemon struct {
 	builder   reporting.Builder
 	runs      *runs
 	alerts    *alerts
+	millings  *millings
+	feedback  *reporting.FeedbackService
+	steering  *steering
 	evidence  *evidence // nil: none is made
 	stats     *stats
 	publisher *reporting.Publisher // nil without a broker
@@ -89,6 +92,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.grpc != nil {
 		g.Go(func() error { return d.grpc.Run(gctx) })
 	}
+	defer context.AfterFunc(gctx, d.feedback.Close)()
+	g.Go(func() error { d.steering.Run(gctx); return nil })
 	g.Go(func() error { d.tend(gctx, start); return nil })
 	g.Go(func() error { d.keepHouse(gctx); return nil })
 	g.Go(func() error { d.mind(gctx, start); return nil })

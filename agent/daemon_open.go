@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/uni-aims/aimsd/infer/scalebar"
 	"github.com/uni-aims/aimsd/metrics/rules"
+	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
 	"github.com/uni-aims/aimsd/reporting"
 	"github.com/uni-aims/aimsd/stream"
 	"github.com/uni-aims/aimsd/stream/decode"
@@ -56,6 +59,9 @@ func (d *Daemon) open(ctx context.Context) error {
 	if err := d.openAlerts(ctx, ruleSet); err != nil {
 		return err
 	}
+	if err := d.openMilling(ctx); err != nil {
+		return err
+	}
 	if err := d.openOutlets(topics); err != nil {
 		return err
 	}
@@ -69,7 +75,7 @@ func (d *Daemon) open(ctx context.Context) error {
 	d.pipeline = &pipeline{
 		Analyser: analyser, Store: d.store, Runs: d.runs, Alerts: d.alerts, Builder: d.builder,
 		Log: d.Log.Named("pipeline"), Now: time.Now, Stats: d.stats, OnFrame: d.frameDone, Modes: c.modes(), Revive: d.revive,
-		Suspects: d.suspects, Urgent: d.urgent, Evidence: d.evidence, NoOverlay: d.disk.short, OnDamage: d.damaged,
+		Suspects: d.suspects, Urgent: d.urgent, Evidence: d.evidence, Millings: d.millings, NoOverlay: d.disk.short, OnDamage: d.damaged,
 	}
 	connections := func() int { return 0 }
 	if d.grpc != nil {
@@ -129,6 +135,7 @@ func (d *Daemon) openListeners(ctx context.Context) error {
 		}
 		d.grpc = listener
 		d.grpc.Frames, d.grpc.Log = d.push, d.Log.Named("grpc")
+		d.grpc.Register = func(r grpc.ServiceRegistrar) { aimsv1.RegisterFeedbackServiceServer(r, d.feedback) }
 		if err := d.grpc.Open(ctx); err != nil {
 			return usageError{fmt.Errorf("grpc: %w", err)}
 		}

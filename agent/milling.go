@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ type millings struct {
 	Builder  reporting.Builder
 	Feedback *reporting.FeedbackService
 	RunDir   func(run string) string
-	Offer    func(*reporting.FeedbackMessage) // may be nil
+	Offer    func(m *reporting.FeedbackMessage, decided time.Time) // may be nil
 	Log      *zap.Logger
 	Now      func() time.Time
 
@@ -52,6 +51,7 @@ type advised struct {
 	run     *millingRun
 	tracker *milling.Tracker // as it is once committed
 	message reporting.FeedbackMessage
+	at      time.Time // of the decision, with its monotonic reading
 }
 
 // configure sets what is milled where. A run goes on under a plan with the same region; another region is for the
@@ -82,42 +82,57 @@ func (m *millings) configure(ctx context.Context, c *Config) {
 	}
 }
 
-// observe looks at an analysed frame of a source where something is milled; others are left alone.
-func (m *millings) observe(ctx context.Context, a stream.Arrival, f *stream.Frame, res *reporting.Result) error {
+// observe looks at an analysed frame of a source where something is milled; others are left alone. A frame that cannot
+// be looked at has its result all the same, and abstains.
+func (m *millings) observe(ctx context.Context, a stream.Arrival, f *stream.Frame, res *reporting.Result) {
 	if m == nil {
-		return nil
+		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	run, err := m.of(ctx, a)
-	if run == nil || err != nil {
-		return err
+	if run == nil && err == nil {
+		return
+	}
+	var o milling.Observation
+	var roi milling.Rectangle
+	if err == nil {
+		roi = run.plan.ROI
+		err = guarded(m.Log, "milling", a.Name, func() (err error) {
+			o, err = m.see(run, f, res)
+			return err
+		})
+	}
+	if err != nil {
+		m.Log.Error("the milled region was not looked at", zap.String("source", a.Source), zap.String("name", a.Name), zap.Error(err))
+		o = milling.Observation{Fault: milling.ReasonNoResult}
+	}
+	o.NmPerPx, o.Quality = res.Scale.NmPerPx, slices.Clone(res.ImageQuality)
+	o.ScaleMismatch = mismatchText(&res.Scale) != ""
+	m.identify(&o, a, f.ReceivedAt)
+	res.Milling = &reporting.Milling{ROI: roi, Observation: o}
+}
+
+// see looks at a frame of a run.
+func (m *millings) see(run *millingRun, f *stream.Frame, res *reporting.Result) (o milling.Observation, err error) {
+	if run.lost {
+		return milling.Observation{Fault: milling.ReasonLost}, nil
 	}
 	var nm float64
 	if res.Scale.NmPerPx != nil {
 		nm = *res.Scale.NmPerPx
 	}
 	b := res.Image.Analysed
-	frame := milling.Frame{
+	o, err = run.observer.Observe(milling.Frame{
 		Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16,
 		Analysed: metrics.Rect{X0: b.X0, Y0: b.Y0, X1: b.X1, Y1: b.Y1},
-	}
-	var o milling.Observation
-	if run.lost {
-		o.Fault = milling.ReasonLost
-	} else if o, err = run.observer.Observe(frame, res.ImageQuality, nm); err != nil {
-		return err
-	}
-	if o.Reference {
+	}, res.ImageQuality, nm)
+	if err == nil && o.Reference {
 		if err := m.keepReference(run, f); err != nil {
-			return err
+			m.Log.Error("after a restart the run could not go on", zap.Error(err))
 		}
 	}
-	o.NmPerPx, o.Quality = res.Scale.NmPerPx, slices.Clone(res.ImageQuality)
-	o.ScaleMismatch = mismatchText(&res.Scale) != ""
-	m.identify(&o, a, f.ReceivedAt)
-	res.Milling = &reporting.Milling{Plan: run.plan.ROI, Observation: o}
-	return nil
+	return o, err
 }
 
 // identify says which frame an observation is of, and when it was taken.
@@ -133,57 +148,59 @@ func (m *millings) identify(o *milling.Observation, a stream.Arrival, received t
 	o.FrameTime = o.FrameTime.UTC()
 }
 
-// decide says what a frame amounts to, and makes the message that tells it. Active are the rules with an advice.
-func (m *millings) decide(rec reporting.FrameRecord, res *reporting.Result, active []milling.RuleAdvice) (*advised, reporting.Message, error) {
+// decide says what a frame amounts to, and makes the message that tells it; nil where nothing is milled. Active are
+// the rules with an advice.
+func (m *millings) decide(rec reporting.FrameRecord, res *reporting.Result, active []milling.RuleAdvice) (*advised, []reporting.Message, error) {
+	if m == nil || res.Milling == nil {
+		return nil, nil, nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	run := m.runs[rec.Source]
 	if run == nil || run.id != rec.RunID {
-		return nil, reporting.Message{}, fmt.Errorf("milling: run %s of source %s is not followed", rec.RunID, rec.Source)
+		return nil, nil, nil
 	}
 	return m.conclude(run, rec, res.Milling, active)
 }
 
-func (m *millings) conclude(run *millingRun, rec reporting.FrameRecord, seen *reporting.Milling, active []milling.RuleAdvice) (*advised, reporting.Message, error) {
-	seen.Observation.DecisionTime, seen.Observation.Rules = m.Now().UTC(), active
-	next := &advised{run: run, tracker: run.tracker.Clone()}
+func (m *millings) conclude(run *millingRun, rec reporting.FrameRecord, seen *reporting.Milling, active []milling.RuleAdvice) (*advised, []reporting.Message, error) {
+	next := &advised{run: run, tracker: run.tracker.Clone(), at: m.Now()}
+	seen.Observation.DecisionTime, seen.Observation.Rules = next.at.UTC(), active
 	d := next.tracker.Decide(seen.Observation)
 	seen.Decision = &d
 	var msg reporting.Message
 	var err error
 	next.message, msg, err = m.Builder.Feedback(reporting.FeedbackOf(rec, &run.plan, &seen.Observation, &d))
-	return next, msg, err
+	return next, []reporting.Message{msg}, err
 }
 
-// preview lets rules ask where the region stands: what would be decided without them.
-func (m *millings) preview(rec reporting.FrameRecord, res *reporting.Result) map[string]float64 {
-	if m == nil || res.Milling == nil {
-		return nil
+// preview lets rules ask where the region stands: it notes what would be decided without them.
+func (m *millings) preview(rec reporting.FrameRecord, res *reporting.Result) {
+	if m == nil || res == nil || res.Milling == nil {
+		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	run := m.runs[rec.Source]
-	if run == nil || run.id != rec.RunID {
-		return nil
+	if run := m.runs[rec.Source]; run != nil && run.id == rec.RunID {
+		o := res.Milling.Observation
+		o.DecisionTime = m.Now().UTC()
+		d := run.tracker.Clone().Decide(o)
+		res.Milling.Decision = &d
 	}
-	o := res.Milling.Observation
-	o.DecisionTime = m.Now().UTC()
-	d := run.tracker.Clone().Decide(o)
-	return (&reporting.Milling{Observation: o, Decision: &d}).Values()
 }
 
 // unseen is the feedback of a frame of such a source that has no result; nil of other sources.
-func (m *millings) unseen(ctx context.Context, a stream.Arrival, rec reporting.FrameRecord) (*advised, reporting.Message, error) {
-	if m == nil {
-		return nil, reporting.Message{}, nil
+func (m *millings) unseen(ctx context.Context, a stream.Arrival, rec reporting.FrameRecord) (*advised, []reporting.Message, error) {
+	if m == nil || rec.State != string(stream.StateRejected) { // for a dropped one, a newer one is on its way
+		return nil, nil, nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	run, err := m.of(ctx, a)
 	if run == nil || err != nil {
-		return nil, reporting.Message{}, err
+		return nil, nil, err
 	}
-	seen := &reporting.Milling{Plan: run.plan.ROI, Observation: milling.Observation{Fault: milling.ReasonNoResult}}
+	seen := &reporting.Milling{ROI: run.plan.ROI, Observation: milling.Observation{Fault: milling.ReasonNoResult}}
 	m.identify(&seen.Observation, a, m.Now())
 	return m.conclude(run, rec, seen, nil)
 }
@@ -198,7 +215,7 @@ func (m *millings) publish(next *advised) {
 	m.mu.Unlock()
 	m.Feedback.Publish(&next.message)
 	if m.Offer != nil {
-		m.Offer(&next.message)
+		m.Offer(&next.message, next.at)
 	}
 }
 

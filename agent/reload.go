@@ -59,6 +59,9 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if !sameStreams(&old.Config, &c) {
 		return errors.New("sources of type grpc cannot be changed while aimsd runs, but for their mode; restart it, or put the old ones back")
 	}
+	if !sameActs(&old.Config, &c) {
+		return errors.New("milling.act cannot be changed while aimsd runs; restart it, or put the old values back")
+	}
 	set, err := rules.Compile(allRules(c.Rules))
 	if err != nil {
 		return err
@@ -84,6 +87,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 			return
 		}
 		d.alerts.setModel(fresh.Model.SHA256)
+		d.millings.configure(ctx, &c)
 		d.pipeline.Analyser, d.pipeline.Modes = fresh, c.modes()
 		d.runs.setIdleTimeout(c.Run.IdleTimeout)
 		d.disk.configure(c.Disk)

@@ -45,12 +45,28 @@ func frameInput(rec *reporting.FrameRecord, res *reporting.Result) rules.Input {
 	}
 	return rules.Input{
 		Source: rec.Source, RunID: rec.RunID, FrameID: rec.ID, Time: rec.DoneAt, Taken: res.Time,
-		NmPerPx: res.Scale.NmPerPx, ImageQuality: res.ImageQuality,
+		NmPerPx: res.Scale.NmPerPx, ImageQuality: res.ImageQuality, Values: ruleValues(res),
 		Summary: metrics.Summary{
 			Objects: res.Objects, Statistics: res.Statistics, EdgePolicy: res.EdgePolicy, AreaFraction: fraction,
 			DensityPerUm2: res.DensityPerUm2, Confidence: res.Confidence, ScaleMismatch: scaleMismatch(&res.Scale),
 		},
 	}
+}
+
+// ruleValues are the numbers of a frame beside its objects, by the names that rules have for them.
+func ruleValues(res *reporting.Result) map[string]float64 {
+	values := res.Milling.Values()
+	if q := res.Quality; q != nil {
+		for name, v := range map[string]*float64{
+			"sharpness": q.Sharpness, "noise": q.Noise, "saturated_share": q.SaturatedShare, "charging": q.Charging,
+			"curtaining": q.Curtaining, "complete_share": q.CompleteShare,
+		} {
+			if v != nil {
+				values["quality."+name] = *v
+			}
+		}
+	}
+	return values
 }
 
 // scaleMismatch is how far the sources of a scale are apart, nil where there is only one.

@@ -43,7 +43,8 @@ type runs struct {
 	Builder      reporting.Builder
 	IdleTimeout  time.Duration
 	EncodeLabels func(w io.Writer, labels []int32, width, height int) error
-	Describe     func(*reporting.Batch) // fills in what the daemon knows: site, versions, model
+	Describe     func(*reporting.Batch)  // fills in what the daemon knows: site, versions, model
+	OnClosed     func(id, source string) // may be nil
 	Log          *zap.Logger
 	Now          func() time.Time
 

@@ -39,6 +39,9 @@ func (r *runs) close(ctx context.Context, id, reason string) {
 		}
 	}
 	r.mu.Unlock()
+	if r.OnClosed != nil {
+		r.OnClosed(id, run.record.Source)
+	}
 	err := r.conclude(context.WithoutCancel(ctx), run, reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()

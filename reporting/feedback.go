@@ -9,7 +9,7 @@ import (
 // Milling is what a frame of a milling source was seen to be, and what was advised. The advice is made with the
 // commit, after the frame's result.json is written, and stands in the store and in the feedback message.
 type Milling struct {
-	Plan        milling.Rectangle   `json:"roi"` // what is milled, as a share of the image
+	ROI         milling.Rectangle   `json:"roi"` // what is milled, as a share of the image
 	Observation milling.Observation `json:"observation"`
 	Decision    *milling.Decision   `json:"decision,omitempty"`
 }

@@ -60,9 +60,6 @@ func (t Topics) Meta() string { return t.at("meta") }
 // Frame is the topic of frames that reached their end.
 func (t Topics) Frame() string { return t.at("frame") }
 
-// Feedback is the topic of advice on milling.
-func (t Topics) Feedback() string { return t.at("feedback") }
-
 // Run is the topic of runs that open and close.
 func (t Topics) Run() string { return t.at("run") }
 

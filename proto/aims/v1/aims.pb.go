@@ -870,6 +870,7 @@ type ArmState struct {
 	LeaseLeftMs   int64                  `protobuf:"varint,4,opt,name=lease_left_ms,json=leaseLeftMs,proto3" json:"lease_left_ms,omitempty"`
 	AllowStop     bool                   `protobuf:"varint,5,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
 	By            string                 `protobuf:"bytes,6,opt,name=by,proto3" json:"by,omitempty"`
+	Why           string                 `protobuf:"bytes,7,opt,name=why,proto3" json:"why,omitempty"` // it is not armed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,6 +943,13 @@ func (x *ArmState) GetAllowStop() bool {
 func (x *ArmState) GetBy() string {
 	if x != nil {
 		return x.By
+	}
+	return ""
+}
+
+func (x *ArmState) GetWhy() string {
+	if x != nil {
+		return x.Why
 	}
 	return ""
 }
@@ -1657,7 +1665,7 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\x02by\x18\x05 \x01(\tR\x02by\"7\n" +
 	"\rDisarmRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x0e\n" +
-	"\x02by\x18\x02 \x01(\tR\x02by\"\xa2\x01\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\"\xb4\x01\n" +
 	"\bArmState\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05armed\x18\x02 \x01(\bR\x05armed\x12\x15\n" +
@@ -1665,7 +1673,8 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\rlease_left_ms\x18\x04 \x01(\x03R\vleaseLeftMs\x12\x1d\n" +
 	"\n" +
 	"allow_stop\x18\x05 \x01(\bR\tallowStop\x12\x0e\n" +
-	"\x02by\x18\x06 \x01(\tR\x02by\"\xe0\x06\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by\x12\x10\n" +
+	"\x03why\x18\a \x01(\tR\x03why\"\xe0\x06\n" +
 	"\bFeedback\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x15\n" +
