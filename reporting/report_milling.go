@@ -63,10 +63,12 @@ func metricName(metric string) string {
 }
 
 func millingFigures(s *millingSummary) []keyFigure {
-	end := keyFigure{Name: "End-point", Value: "not reached", Note: "told by " + metricName(s.EndpointMetric)}
+	end := keyFigure{Name: "End-point at frame", Value: "none", Note: "it was not reached"}
 	if s.EndpointReached {
-		end.Value, end.Note = "frame "+count(int(*s.EndpointSeq)), "told by "+metricName(s.EndpointMetric)+", after "+secondsText(*s.EndpointAfterS)
+		value, unit := durationText(*s.EndpointAfterS)
+		end.Value, end.Note = count(int(*s.EndpointSeq)), "after "+value+" "+unit+", told by "+metricName(s.EndpointMetric)
 	}
+	duration, durationUnit := durationText(s.DurationS)
 	front := chooseUnit("nm", s.FinalFrontNm)
 	drift := keyFigure{Name: "Largest drift", Value: undefinedText}
 	if px := s.LargestDriftPx; px != nil {
@@ -81,7 +83,7 @@ func millingFigures(s *millingSummary) []keyFigure {
 		{Name: "Progress", Value: percent(s.FinalProgress), Note: "where it was last seen"},
 		{Name: "Front", Value: short(front, s.FinalFrontNm), Unit: front.name, Note: "from the edge where milling began"},
 		{Name: "Mean rate", Value: short(lengthUnit{"", 1}, s.MeanRateNmPerS), Unit: "nm/s", Note: "of the front, until the end-point"},
-		{Name: "Duration", Value: secondsText(s.DurationS), Note: plural(s.Frames, "frame") + " seen"},
+		{Name: "Duration", Value: duration, Unit: durationUnit, Note: plural(s.Frames, "frame") + " seen"},
 		drift,
 		{Name: "Abstained", Value: count(s.Advices[milling.Abstain]), Unit: "frames", Note: abstainedText(s)},
 	}
@@ -95,15 +97,16 @@ func short(u lengthUnit, v *float64) string {
 	return significant(*v*u.factor, 3)
 }
 
-// secondsText writes a duration for reading.
-func secondsText(s float64) string {
+// durationText writes a duration for reading.
+func durationText(seconds float64) (value, unit string) {
+	whole := int(math.Round(seconds))
 	switch {
-	case s < 99.5:
-		return significant(s, 2) + " s"
-	case s < 3600:
-		return fmt.Sprintf("%d min %02d s", int(math.Round(s))/60, int(math.Round(s))%60)
+	case seconds < 99.5:
+		return significant(seconds, 2), "s"
+	case whole < 3600:
+		return fmt.Sprintf("%d:%02d", whole/60, whole%60), "min"
 	}
-	return fmt.Sprintf("%d h %02d min", int(math.Round(s/60))/60, int(math.Round(s/60))%60)
+	return fmt.Sprintf("%d:%02d", whole/3600, whole/60%60), "h"
 }
 
 // abstainedText counts abstentions by reason, the most frequent first.

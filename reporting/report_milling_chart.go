@@ -157,7 +157,7 @@ func rounded(low, high float64) axis {
 	if high-low < 1e-9 {
 		low, high = low-0.5, high+0.5
 	}
-	step := niceStep((high - low) / 5)
+	step := niceStep((high - low) / 6)
 	return axis{lo: step * math.Floor(low/step+1e-9), hi: step * math.Ceil(high/step-1e-9), from: plotBottom, to: plotTop}
 }
 
@@ -235,9 +235,9 @@ func driftChart(frames []*MillingFrame) template.HTML {
 	at := plotRight
 	for _, l := range []struct{ name, colour, dash string }{{"y, down", yColour, "6 3"}, {"x, right", xColour, ""}} {
 		s.text(at, plotTop-12, "end", l.colour, l.name)
-		at -= 8 + 7*float64(utf8.RuneCountInString(l.name))
+		at -= 6 + 5.8*float64(utf8.RuneCountInString(l.name))
 		s.line(at-26, plotTop-16, at, plotTop-16, l.colour, 2.2, l.dash)
-		at -= 42
+		at -= 40
 	}
 	return s.done()
 }

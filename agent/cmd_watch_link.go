@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
+)
+
+// watchRetry is how long a link waits before it connects again.
+const watchRetry = 2 * time.Second
+
+// sighting is what a link brings: a feedback, or that its connection changed.
+type sighting struct {
+	At       time.Time
+	Feedback *aimsv1.Feedback // nil: the connection changed
+	Down     error            // why there is none; nil: there is one
+}
+
+// watchLink receives feedback and connects again when the connection is lost.
+type watchLink struct {
+	Target  feedbackTarget
+	Request *aimsv1.WatchRequest
+	Now     func() time.Time
+}
+
+// Run receives until ctx ends. A daemon that refuses who asks ends it; one that is away does not.
+func (l *watchLink) Run(ctx context.Context, out chan<- sighting) error {
+	for {
+		err := l.follow(ctx, out)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if refused(err) {
+			return failedError{fmt.Sprintf("%s; see --token-file, --cert and --key", oneLine(l.Target.said(err)))}
+		}
+		if !l.tell(ctx, out, sighting{Down: oneLine(l.Target.said(err))}) {
+			return nil
+		}
+		select {
+		case <-time.After(watchRetry):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// refused reports whether a daemon said that it will not do as asked.
+func refused(err error) bool {
+	switch status.Code(err) {
+	case codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented, codes.InvalidArgument:
+		return true
+	}
+	return false
+}
+
+// follow receives from one connection until it fails.
+func (l *watchLink) follow(ctx context.Context, out chan<- sighting) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	calls, conn, err := l.Target.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	feed, err := aimsv1.NewFeedbackServiceClient(conn).Watch(calls, l.Request)
+	if err != nil {
+		return err
+	}
+	if !l.tell(ctx, out, sighting{}) {
+		return ctx.Err()
+	}
+	for {
+		f, err := feed.Recv()
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("the daemon at %s has ended the connection", l.Target.Address)
+		}
+		if err != nil {
+			return err
+		}
+		if !l.tell(ctx, out, sighting{Feedback: f}) {
+			return ctx.Err()
+		}
+	}
+}
+
+// tell hands on what was seen; false when nobody listens any more.
+func (l *watchLink) tell(ctx context.Context, out chan<- sighting, s sighting) bool {
+	s.At = l.Now()
+	select {
+	case out <- s:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

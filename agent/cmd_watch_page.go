@@ -1,0 +1,307 @@
+package agent
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uni-aims/aimsd/metrics/milling"
+	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
+)
+
+// Sizes of the page.
+const (
+	pageMargin  = 2
+	bigBlock    = 17 // lines that a source needs to have its advice in big letters
+	roomyBlock  = 21 // and with empty lines between
+	labelWidth  = 12
+	progressBar = 40
+)
+
+// page is the screen at a moment, in at most height lines.
+func (s *watchState) page(now time.Time, width, height int) []textLine {
+	lines := []textLine{s.head(now, width)}
+	names := s.names()
+	if len(names) == 0 {
+		lines = append(lines, nil, textLine{{"  No feedback yet. It comes with the frames of the sources that the section milling of", stylePlain}},
+			textLine{{"  the daemon's configuration names.", stylePlain}})
+	}
+	for i, name := range names {
+		room := (height - len(lines)) / (len(names) - i)
+		lines = append(lines, s.sources[name].block(name, now, width, room)...)
+	}
+	return lines[:min(len(lines), height)]
+}
+
+// head says where the feedback comes from, and whether it does.
+func (s *watchState) head(now time.Time, width int) textLine {
+	left, right := " aimsd watch  "+s.address, now.Format("15:04:05")+" "
+	state, style := "connecting", styleSoft
+	switch {
+	case s.up:
+		state, style = "connected", styleGood
+	case s.down != nil:
+		state, style = fmt.Sprintf("NO CONNECTION for %.0f s, trying again: %s", now.Sub(s.since).Seconds(), strings.TrimPrefix(s.down.Error(), "no connection to the daemon at "+s.address+": ")), styleAlarm
+	}
+	middle := width - len(left) - len(right) - 4
+	if runes := []rune(state); len(runes) > middle {
+		state = string(runes[:max(middle, 0)])
+	}
+	gap := max(width-len([]rune(left))-len([]rune(state))-len(right)-2, 0)
+	return textLine{{left, styleSoft}, {"  ", stylePlain}, {state, style}, {strings.Repeat(" ", gap), stylePlain}, {right, styleSoft}}
+}
+
+// block is one source's part of the page, in at most room lines.
+func (w *watched) block(name string, now time.Time, width, room int) []textLine {
+	lines := []textLine{{{strings.Repeat("─", width), styleSoft}}}
+	f := w.last
+	if f == nil {
+		return append(lines, textLine{{"  " + name, styleStrong}, {"   no frame yet: advice comes with its first one", stylePlain}}, nil)
+	}
+	title := textLine{{"  " + name, styleStrong}, {fmt.Sprintf("   run %s   frame %d", f.GetRunId(), f.GetSeq()), stylePlain}}
+	if f.GetStageName() != "" {
+		title = append(title, span{"   stage " + f.GetStageName(), stylePlain})
+	}
+	lines = append(lines, title)
+	word, style, text := w.word(now)
+	blank := func() {
+		if room >= roomyBlock {
+			lines = append(lines, nil)
+		}
+	}
+	if room >= bigBlock {
+		lines = append(lines, nil)
+		scale := 1
+		if len([]rune(bigText(word, 2)[0]))+2*pageMargin <= width && width >= 100 {
+			scale = 2
+		}
+		for _, row := range bigText(word, scale) {
+			lines = append(lines, textLine{{"  ", stylePlain}, {row, style}})
+		}
+		lines = append(lines, nil)
+	} else {
+		lines = append(lines, textLine{{"  >>> " + word + " <<<", style}})
+	}
+	lines = append(lines, textLine{{"  " + text, styleStrong}})
+	blank()
+	lines = append(lines, w.progress(), w.front(), w.drift(), w.endpoint(), w.image(), w.age(now))
+	blank()
+	return append(lines, w.history(room-len(lines))...)
+}
+
+// word is what an operator should do, in one word, with its style and the sentence that goes with it.
+func (w *watched) word(now time.Time) (word, style, text string) {
+	if w.expired(now) {
+		return noAdvice, styleAlarm, fmt.Sprintf("treat as PAUSE: the last advice (%s) ran out %s ago", w.last.GetAdvice(), ageText(now.Sub(w.at)-w.validFor()))
+	}
+	word = w.last.GetAdvice().String()
+	return word, adviceStyle(w.last.GetAdvice()), w.last.GetText()
+}
+
+func adviceStyle(a aimsv1.Advice) string {
+	switch a.String() {
+	case milling.Continue:
+		return styleGood
+	case milling.Pause:
+		return stylePause
+	case milling.Stop:
+		return styleStop
+	case milling.Realign:
+		return styleAlign
+	}
+	return styleMute
+}
+
+// row is a line with a label.
+func row(label string, spans ...span) textLine {
+	return append(textLine{{fmt.Sprintf("  %-*s", labelWidth, label), styleSoft}}, spans...)
+}
+
+func (w *watched) progress() textLine {
+	share, target := math.NaN(), w.target()
+	text := "not seen"
+	if g := w.last.GetGeometry(); g != nil && g.Progress != nil {
+		share = g.GetProgress()
+		text = fmt.Sprintf("%5.1f %%", 100*share)
+	}
+	full := 1.0
+	if !math.IsNaN(target) {
+		text += fmt.Sprintf("  of %.4g %%", 100*target)
+		full = max(full, target)
+	}
+	return row("progress", span{barText(progressBar, share/full, target/full), adviceStyle(w.last.GetAdvice())}, span{"  " + text, styleStrong})
+}
+
+// target is the progress at which milling is done; NaN where the end-point is told by something else.
+func (w *watched) target() float64 {
+	e, g := w.last.GetEndpoint(), w.last.GetGeometry()
+	switch {
+	case e == nil || e.ThresholdValue == nil:
+	case e.GetMetric() == milling.MetricProgress:
+		return e.GetThresholdValue()
+	case e.GetMetric() == milling.MetricFront && g != nil && g.GetFrontM() > 0:
+		return e.GetThresholdValue() * 1e-9 * g.GetProgress() / g.GetFrontM()
+	}
+	return math.NaN()
+}
+
+func (w *watched) front() textLine {
+	g := w.last.GetGeometry()
+	front, rate, left := "not seen", "–", "–"
+	switch {
+	case g == nil:
+	case g.FrontM != nil:
+		front = milling.Length(g.GetFrontM())
+	case g.FrontPx != nil:
+		front = fmt.Sprintf("%.1f px", g.GetFrontPx())
+	}
+	if g != nil && g.RateMPerS != nil {
+		rate = milling.Length(g.GetRateMPerS()) + "/s"
+	}
+	switch e := w.last.GetEndpoint(); {
+	case e.GetDetected():
+		left = "done"
+	case g != nil && g.EtaS != nil:
+		left = ageText(time.Duration(g.GetEtaS() * float64(time.Second)))
+	}
+	return row("front", span{fmt.Sprintf("%-14s", front), styleStrong}, span{"rate ", styleSoft}, span{fmt.Sprintf("%-14s", rate), styleStrong},
+		span{"to go ", styleSoft}, span{left, styleStrong})
+}
+
+func (w *watched) drift() textLine {
+	d := w.last.GetDrift()
+	if d == nil || !d.GetSuccess() {
+		return row("drift", span{"not known", styleAlarm})
+	}
+	x, y := d.GetShiftPx().GetX(), d.GetShiftPx().GetY()
+	text := fmt.Sprintf("%s%.1f px   x %+.1f px, y %+.1f px", arrow(x, y), math.Hypot(x, y), x, y)
+	if m := d.GetShiftM(); m != nil {
+		text += fmt.Sprintf("   (x %+.0f nm, y %+.0f nm)", m.GetX()*1e9, m.GetY()*1e9)
+	}
+	return row("drift", span{text, stylePlain})
+}
+
+// arrow shows where something went, +x right, +y down; nothing for less than half a pixel.
+func arrow(x, y float64) string {
+	if math.Hypot(x, y) < 0.5 {
+		return ""
+	}
+	eighth := int(math.Round(math.Atan2(-y, x)/(math.Pi/4))+8) % 8
+	return []string{"→", "↗", "↑", "↖", "←", "↙", "↓", "↘"}[eighth] + " "
+}
+
+func (w *watched) endpoint() textLine {
+	e := w.last.GetEndpoint()
+	if e.GetDetected() {
+		return row("end-point", span{"REACHED", stylePause}, span{"   " + w.value(), stylePlain})
+	}
+	of := func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return fmt.Sprintf(" of %d", n)
+	}
+	var warm, consecutive int
+	if w.plan != nil {
+		warm, consecutive = w.plan.Endpoint.WarmupFrames, w.plan.Endpoint.Consecutive
+	}
+	if !e.GetWarmupComplete() {
+		text := "warming up"
+		if warm > 0 {
+			text += fmt.Sprintf(", %d good frames", warm)
+		}
+		return row("end-point", span{text + "   " + w.value(), stylePlain})
+	}
+	return row("end-point", span{fmt.Sprintf("count %d%s", e.GetConsecutiveCount(), of(consecutive)), styleStrong}, span{"   " + w.value(), stylePlain})
+}
+
+// value is what the end-point is told by, where it stands and where it should get.
+func (w *watched) value() string {
+	e := w.last.GetEndpoint()
+	if e.Value == nil {
+		return e.GetMetric() + " not seen"
+	}
+	show := func(v float64) string {
+		switch e.GetMetric() {
+		case milling.MetricProgress:
+			return fmt.Sprintf("%.1f %%", 100*v)
+		case milling.MetricFront:
+			return milling.Length(v * 1e-9)
+		case milling.MetricArea:
+			return fmt.Sprintf("%.4g µm²", v)
+		}
+		return fmt.Sprintf("%.3f", v)
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(e.GetMetric(), "_nm"), "_um2") + " " + show(e.GetValue())
+	if u := w.last.Uncertainty; u != nil {
+		text += " ± " + show(*u)
+	}
+	if e.ThresholdValue != nil {
+		text += ", threshold " + show(e.GetThresholdValue())
+	}
+	return text
+}
+
+func (w *watched) image() textLine {
+	confidence := "–"
+	if w.last.Confidence != nil {
+		confidence = fmt.Sprintf("%.2f", w.last.GetConfidence())
+	}
+	flags, style := "good", stylePlain
+	if q := w.last.GetImageQuality(); len(q) > 0 {
+		flags, style = strings.Join(q, ", "), stylePause
+	}
+	line := row("confidence", span{fmt.Sprintf("%-14s", confidence), styleStrong}, span{"image ", styleSoft}, span{flags, style})
+	if n := w.last.GetSkipped(); n > 0 {
+		line = append(line, span{fmt.Sprintf("   %d feedbacks not shown", n), styleSoft})
+	}
+	return line
+}
+
+// age is how old the advice is, and how long it holds.
+func (w *watched) age(now time.Time) textLine {
+	age, valid := now.Sub(w.at), w.validFor()
+	took := time.Duration(w.last.GetDecisionTimeUnixNs() - w.last.GetFrameTimeUnixNs())
+	line := row("age", span{fmt.Sprintf("%-8s", ageText(age)), styleStrong}, span{"holds " + ageText(valid) + "  ", styleSoft})
+	style := stylePlain
+	if age > valid {
+		style = styleAlarm
+	}
+	line = append(line, span{barText(20, age.Seconds()/valid.Seconds(), math.NaN()), style})
+	if w.last.GetFrameTimeUnixNs() > 0 && took >= 0 {
+		line = append(line, span{"  decided " + ageText(took) + " after the frame", styleSoft})
+	}
+	return line
+}
+
+// ageText writes a duration for reading at a glance.
+func ageText(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", max(d, 0).Seconds())
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// history lists the last changes of advice in at most room lines, the newest first.
+func (w *watched) history(room int) (lines []textLine) {
+	for i, c := range slices.Backward(w.changes) {
+		if len(lines) >= room {
+			break
+		}
+		label := ""
+		if i == len(w.changes)-1 {
+			label = "changes"
+		}
+		lines = append(lines, row(label, span{c.at.Format("15:04:05") + "  ", styleSoft},
+			span{fmt.Sprintf("%-9s", c.feedback.GetAdvice()), adviceStyle(c.feedback.GetAdvice())},
+			span{fmt.Sprintf("frame %d  ", c.feedback.GetSeq()), styleSoft}, span{strings.Join(c.feedback.GetReasons(), " "), stylePlain}))
+	}
+	return lines
+}
