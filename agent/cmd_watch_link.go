@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
 )
 
-// watchRetry is how long a link waits before it connects again.
+// watchRetry is how long a link waits before it connects again, if nothing else is said.
 const watchRetry = 2 * time.Second
 
 // sighting is what a link brings: a feedback, or that its connection changed.
@@ -28,6 +29,7 @@ type watchLink struct {
 	Target  feedbackTarget
 	Request *aimsv1.WatchRequest
 	Now     func() time.Time
+	Retry   time.Duration // before it connects again; 0: watchRetry
 }
 
 // Run receives until ctx ends. A daemon that refuses who asks ends it; one that is away does not.
@@ -44,7 +46,7 @@ func (l *watchLink) Run(ctx context.Context, out chan<- sighting) error {
 			return nil
 		}
 		select {
-		case <-time.After(watchRetry):
+		case <-time.After(cmp.Or(l.Retry, watchRetry)):
 		case <-ctx.Done():
 			return nil
 		}

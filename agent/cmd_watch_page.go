@@ -13,9 +13,10 @@ import (
 
 // Sizes of the page.
 const (
-	pageMargin  = 2
 	bigBlock    = 17 // lines that a source needs to have its advice in big letters
 	roomyBlock  = 21 // and with empty lines between
+	hugeBlock   = 30 // and in letters of twice the height
+	hugeWidth   = 100
 	labelWidth  = 12
 	progressBar = 40
 )
@@ -23,6 +24,9 @@ const (
 // page is the screen at a moment, in at most height lines.
 func (s *watchState) page(now time.Time, width, height int) []textLine {
 	lines := []textLine{s.head(now, width)}
+	if s.down != nil {
+		lines = append(lines, textLine{{"  " + s.down.Error(), styleAlarm}})
+	}
 	names := s.names()
 	if len(names) == 0 {
 		lines = append(lines, nil, textLine{{"  No feedback yet. It comes with the frames of the sources that the section milling of", stylePlain}},
@@ -43,7 +47,7 @@ func (s *watchState) head(now time.Time, width int) textLine {
 	case s.up:
 		state, style = "connected", styleGood
 	case s.down != nil:
-		state, style = fmt.Sprintf("NO CONNECTION for %.0f s, trying again: %s", now.Sub(s.since).Seconds(), strings.TrimPrefix(s.down.Error(), "no connection to the daemon at "+s.address+": ")), styleAlarm
+		state, style = fmt.Sprintf("NO CONNECTION for %s, trying again", ageText(now.Sub(s.since))), styleAlarm
 	}
 	middle := width - len(left) - len(right) - 4
 	if runes := []rune(state); len(runes) > middle {
@@ -73,12 +77,17 @@ func (w *watched) block(name string, now time.Time, width, room int) []textLine 
 	}
 	if room >= bigBlock {
 		lines = append(lines, nil)
-		scale := 1
-		if len([]rune(bigText(word, 2)[0]))+2*pageMargin <= width && width >= 100 {
-			scale = 2
+		wide, high := 1, 1
+		if width >= hugeWidth { // the longest word has 94 characters then
+			wide = 2
+			if room >= hugeBlock {
+				high = 2
+			}
 		}
-		for _, row := range bigText(word, scale) {
-			lines = append(lines, textLine{{"  ", stylePlain}, {row, style}})
+		for _, row := range bigText(word, wide) {
+			for range high {
+				lines = append(lines, textLine{{"  ", stylePlain}, {row, style}})
+			}
 		}
 		lines = append(lines, nil)
 	} else {
@@ -269,7 +278,7 @@ func (w *watched) age(now time.Time) textLine {
 	if age > valid {
 		style = styleAlarm
 	}
-	line = append(line, span{barText(20, age.Seconds()/valid.Seconds(), math.NaN()), style})
+	line = append(line, span{barText(12, age.Seconds()/valid.Seconds(), math.NaN()), style})
 	if w.last.GetFrameTimeUnixNs() > 0 && took >= 0 {
 		line = append(line, span{"  decided " + ageText(took) + " after the frame", styleSoft})
 	}

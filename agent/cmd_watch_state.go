@@ -16,8 +16,8 @@ const shownChanges = 8
 type watchState struct {
 	address string
 	up      bool
-	down    error // why there is no connection
-	since   time.Time
+	down    error     // why there is no connection
+	since   time.Time // that is so
 	sources map[string]*watched
 }
 
@@ -52,7 +52,10 @@ func newWatchState(address, only string, c *Config) *watchState {
 func (s *watchState) take(seen sighting) {
 	f := seen.Feedback
 	if f == nil {
-		s.up, s.down, s.since = seen.Down == nil, seen.Down, seen.At
+		if s.up || s.since.IsZero() || seen.Down == nil {
+			s.since = seen.At
+		}
+		s.up, s.down = seen.Down == nil, seen.Down
 		return
 	}
 	w := s.sources[f.GetSource()]

@@ -68,6 +68,10 @@ func millingFigures(s *millingSummary) []keyFigure {
 		value, unit := durationText(*s.EndpointAfterS)
 		end.Value, end.Note = count(int(*s.EndpointSeq)), "after "+value+" "+unit+", told by "+metricName(s.EndpointMetric)
 	}
+	rateNote := "of the front"
+	if s.EndpointReached {
+		rateNote += ", until the end-point"
+	}
 	duration, durationUnit := durationText(s.DurationS)
 	front := chooseUnit("nm", s.FinalFrontNm)
 	drift := keyFigure{Name: "Largest drift", Value: undefinedText}
@@ -82,7 +86,7 @@ func millingFigures(s *millingSummary) []keyFigure {
 		end,
 		{Name: "Progress", Value: percent(s.FinalProgress), Note: "where it was last seen"},
 		{Name: "Front", Value: short(front, s.FinalFrontNm), Unit: front.name, Note: "from the edge where milling began"},
-		{Name: "Mean rate", Value: short(lengthUnit{"", 1}, s.MeanRateNmPerS), Unit: "nm/s", Note: "of the front, until the end-point"},
+		{Name: "Mean rate", Value: short(lengthUnit{"", 1}, s.MeanRateNmPerS), Unit: "nm/s", Note: rateNote},
 		{Name: "Duration", Value: duration, Unit: durationUnit, Note: plural(s.Frames, "frame") + " seen"},
 		drift,
 		{Name: "Abstained", Value: count(s.Advices[milling.Abstain]), Unit: "frames", Note: abstainedText(s)},

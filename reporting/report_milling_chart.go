@@ -235,7 +235,7 @@ func driftChart(frames []*MillingFrame) template.HTML {
 	at := plotRight
 	for _, l := range []struct{ name, colour, dash string }{{"y, down", yColour, "6 3"}, {"x, right", xColour, ""}} {
 		s.text(at, plotTop-12, "end", l.colour, l.name)
-		at -= 6 + 5.8*float64(utf8.RuneCountInString(l.name))
+		at -= 8 + 6.6*float64(utf8.RuneCountInString(l.name))
 		s.line(at-26, plotTop-16, at, plotTop-16, l.colour, 2.2, l.dash)
 		at -= 40
 	}
