@@ -48,6 +48,8 @@ func milled(t *testing.T, plan milling.Plan, n int) (k *keeper, run string) {
 		res := &reporting.Result{Milling: &reporting.Milling{ROI: plan.ROI, Observation: o}, Time: time.Now()}
 		next, _, err := m.conclude(r, rec, res.Milling, nil)
 		require.NoError(t, err)
+		o = res.Milling.Observation
+		require.Equal(t, []time.Time{o.FrameTime.Round(0), o.DecisionTime.Round(0)}, []time.Time{o.FrameTime, o.DecisionTime}, "as the store has them")
 		require.NoError(t, k.store.Commit(t.Context(), reporting.Completion{FrameID: adm.FrameID, State: "processed", Folder: name, Result: res, Summary: []byte("{}")}))
 		m.publish(next)
 		k.runs.done(t.Context(), adm.RunID, i == n-1)
