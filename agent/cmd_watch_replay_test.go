@@ -43,7 +43,7 @@ func milled(t *testing.T, plan milling.Plan, n int) (k *keeper, run string) {
 		if i%7 == 6 {
 			o.Quality = []string{"frozen"}
 		}
-		m.identify(&o, a, time.Now()) // a pushed frame's time has a monotonic reading
+		m.identify(&o, a, time.Now()) // a pushed frame has no other time than that of its arrival
 		rec := reporting.FrameRecord{ID: adm.FrameID, RunID: adm.RunID, Source: "acq", Seq: adm.Seq}
 		res := &reporting.Result{Milling: &reporting.Milling{ROI: plan.ROI, Observation: o}, Time: time.Now()}
 		next, _, err := m.conclude(r, rec, res.Milling, nil)

@@ -145,12 +145,8 @@ func (m *millings) identify(o *milling.Observation, a stream.Arrival, received t
 		o.Missing = o.Seq - last - 1
 	}
 	m.last[a.Source] = max(m.last[a.Source], o.Seq)
-	o.FrameTime = recorded(o.FrameTime)
+	o.FrameTime = o.FrameTime.UTC()
 }
-
-// recorded is a moment as the store has it, without its monotonic reading: what is decided now is what a replay of the
-// store decides, and a clock that was set back is noticed.
-func recorded(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // decide says what a frame amounts to, and makes the message that tells it; nil where nothing is milled. Active are
 // the rules with an advice.
@@ -169,7 +165,7 @@ func (m *millings) decide(rec reporting.FrameRecord, res *reporting.Result, acti
 
 func (m *millings) conclude(run *millingRun, rec reporting.FrameRecord, seen *reporting.Milling, active []milling.RuleAdvice) (*advised, []reporting.Message, error) {
 	next := &advised{run: run, tracker: run.tracker.Clone(), at: m.Now()}
-	seen.Observation.DecisionTime, seen.Observation.Rules = recorded(next.at), active
+	seen.Observation.DecisionTime, seen.Observation.Rules = next.at.UTC(), active
 	d := next.tracker.Decide(seen.Observation)
 	seen.Decision = &d
 	var msg reporting.Message
@@ -187,7 +183,7 @@ func (m *millings) preview(rec reporting.FrameRecord, res *reporting.Result) {
 	defer m.mu.Unlock()
 	if run := m.runs[rec.Source]; run != nil && run.id == rec.RunID {
 		o := res.Milling.Observation
-		o.DecisionTime = recorded(m.Now())
+		o.DecisionTime = m.Now().UTC()
 		d := run.tracker.Clone().Decide(o)
 		res.Milling.Decision = &d
 	}

@@ -207,9 +207,10 @@ func (s *svg) endpoint(x runAxis, frames []*MillingFrame, sum *millingSummary) {
 
 // driftChart draws the drift of a run, in nm where every frame has a pixel size. It returns "" where none is known.
 func driftChart(frames []*MillingFrame) template.HTML {
-	unit, factor := "px", func(*MillingFrame) float64 { return 1 }
-	if allScaled(frames) {
-		unit, factor = "nm", func(f *MillingFrame) float64 { return *f.NmPerPx }
+	unit, factor := lengthUnit{"px", 1}, func(*MillingFrame) float64 { return 1 }
+	if scaled, typical := driftScale(frames); scaled {
+		unit = chooseUnit("nm", &typical)
+		factor = func(f *MillingFrame) float64 { return *f.NmPerPx * unit.factor }
 	}
 	of := func(v func(*MillingFrame) *float64) func(*MillingFrame) *float64 {
 		return func(f *MillingFrame) *float64 {
@@ -228,7 +229,7 @@ func driftChart(frames []*MillingFrame) template.HTML {
 	}
 	y := rounded(min(low, 0), max(high, 0))
 	s := newSVG("Drift of the field over the run")
-	s.frame(x.axis, y, x.ticks, x.title, "Drift ("+unit+")")
+	s.frame(x.axis, y, x.ticks, x.title, "Drift ("+unit.name+")")
 	s.line(plotLeft, y.at(0), plotRight, y.at(0), markColour, 1, "")
 	s.series(x.axis, y, dx, xColour, "")
 	s.series(x.axis, y, dy, yColour, "6 3")
@@ -242,14 +243,19 @@ func driftChart(frames []*MillingFrame) template.HTML {
 	return s.done()
 }
 
-// allScaled reports whether every frame whose drift is known has a pixel size.
-func allScaled(frames []*MillingFrame) bool {
+// driftScale reports whether every frame whose drift is known has a pixel size, and what to choose a unit for, nm: some
+// more than the largest drift, so that labels stay short.
+func driftScale(frames []*MillingFrame) (scaled bool, typical float64) {
 	for _, f := range frames {
-		if f.DriftX != nil && f.NmPerPx == nil {
-			return false
+		if f.DriftX == nil {
+			continue
 		}
+		if f.NmPerPx == nil {
+			return false, 0
+		}
+		typical = max(typical, 2.5*math.Hypot(*f.DriftX, *f.DriftY)**f.NmPerPx)
 	}
-	return true
+	return true, typical
 }
 
 // adviceLane is an advice's row in the timeline.
