@@ -40,7 +40,7 @@ func (l *watchLink) Run(ctx context.Context, out chan<- sighting) error {
 			return nil
 		}
 		if refused(err) {
-			return failedError{fmt.Sprintf("%s; see --token-file, --cert and --key", oneLine(l.Target.said(err)))}
+			return failedError{fmt.Sprintf("%s; is it this daemon's address, and are --token-file, --cert and --key right?", oneLine(l.Target.said(err)))}
 		}
 		if !l.tell(ctx, out, sighting{Down: oneLine(l.Target.said(err))}) {
 			return nil

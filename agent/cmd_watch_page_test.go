@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,7 @@ func TestTheScreenIsPlainWhereItMustBe(t *testing.T) {
 	require.True(t, showsUnicode("windows", env(nil)))
 	require.Equal(t, "████┃░░░░░", barText(10, 0.4, 0.45))
 	require.Equal(t, "██████████", barText(10, 7, 1))
+	require.Equal(t, "░░██", barText(2, math.NaN(), math.NaN())+barText(2, math.Inf(1), -1))
 }
 
 func TestTheScreenIsLeftAsItWas(t *testing.T) {

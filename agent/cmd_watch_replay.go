@@ -63,45 +63,67 @@ func (p *replay) run(ctx context.Context, data, id, source, config string) (err 
 		return err
 	}
 	p.trackers, p.unplanned = map[string]*milling.Tracker{}, map[string]bool{}
-	for r, err := range store.Results(ctx, id) {
-		if err != nil {
-			return err
-		}
-		if r.Result.Milling == nil || source != "" && r.Frame.Source != source {
-			continue
-		}
-		if err := p.frame(&r.Frame, r.Result.Milling); err != nil {
+	frames, err := observed(ctx, store, id, source)
+	if err != nil {
+		return err
+	}
+	for i := range frames {
+		if err := p.frame(&frames[i]); err != nil {
 			return err
 		}
 	}
 	return p.conclude(id, config)
 }
 
+// observedFrame is a frame of a milling source as the store has it.
+type observedFrame struct {
+	source string
+	seq    uint64
+	*reporting.Milling
+}
+
+// observed are a run's frames in the order in which they were decided about: frames that are pushed may come in
+// another one than that of their numbers.
+func observed(ctx context.Context, store *reporting.Store, id, source string) (frames []observedFrame, err error) {
+	for r, err := range store.Results(ctx, id) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Result.Milling != nil && (source == "" || r.Frame.Source == source) {
+			frames = append(frames, observedFrame{r.Frame.Source, r.Frame.Seq, r.Result.Milling})
+		}
+	}
+	slices.SortStableFunc(frames, func(a, b observedFrame) int {
+		return a.Observation.DecisionTime.Compare(b.Observation.DecisionTime)
+	})
+	return frames, nil
+}
+
 // frame decides about a frame again and prints it. Without a plan the recorded decision is printed.
-func (p *replay) frame(rec *reporting.FrameRecord, seen *reporting.Milling) error {
+func (p *replay) frame(seen *observedFrame) error {
 	p.frames++
 	decision := seen.Decision
-	if plan, ok := p.Plans[rec.Source]; ok {
-		tracker := p.trackers[rec.Source]
+	if plan, ok := p.Plans[seen.source]; ok {
+		tracker := p.trackers[seen.source]
 		if tracker == nil {
 			tracker = milling.NewTracker(plan)
-			p.trackers[rec.Source] = tracker
+			p.trackers[seen.source] = tracker
 		}
 		again := tracker.Decide(seen.Observation)
 		if seen.Decision != nil {
-			if err := p.compare(rec, seen.Decision, &again); err != nil {
+			if err := p.compare(seen, &again); err != nil {
 				return err
 			}
 		}
 		decision = &again
 	} else {
-		p.unplanned[rec.Source] = true
+		p.unplanned[seen.source] = true
 	}
 	if decision == nil {
-		_, err := fmt.Fprintf(p.Out, "%s  %s  frame %d  no decision was recorded\n", clockText(seen.Observation.FrameTime), plainText(rec.Source), rec.Seq)
+		_, err := fmt.Fprintf(p.Out, "%s  %s  frame %d  no decision was recorded\n", clockText(seen.Observation.FrameTime), plainText(seen.source), seen.seq)
 		return err
 	}
-	text := fmt.Sprintf("%s  %s  frame %d  %-8s  %s", clockText(seen.Observation.FrameTime.UTC()), rec.Source, rec.Seq, decision.Advice, decision.Text)
+	text := fmt.Sprintf("%s  %s  frame %d  %-8s  %s", clockText(seen.Observation.FrameTime.UTC()), seen.source, seen.seq, decision.Advice, decision.Text)
 	if len(decision.Reasons) > 0 {
 		text += "  [" + strings.Join(decision.Reasons, " ") + "]"
 	}
@@ -110,23 +132,24 @@ func (p *replay) frame(rec *reporting.FrameRecord, seen *reporting.Milling) erro
 }
 
 // compare notes where two decisions differ.
-func (p *replay) compare(rec *reporting.FrameRecord, was, is *milling.Decision) error {
+func (p *replay) compare(seen *observedFrame, is *milling.Decision) error {
+	was := seen.Decision
 	p.compared++
 	name, old, now, err := firstDifference(was, is)
 	if err != nil {
-		return fmt.Errorf("frame %d of source %s: %w", rec.Seq, rec.Source, err)
+		return fmt.Errorf("frame %d of source %s: %w", seen.seq, seen.source, err)
 	}
 	if name == "" {
 		return nil
 	}
 	p.differ++
 	if p.first == "" {
-		p.first = fmt.Sprintf("frame %d of source %s: %s was %s, is %s", rec.Seq, rec.Source, name, old, now)
+		p.first = fmt.Sprintf("frame %d of source %s: %s was %s, is %s", seen.seq, seen.source, name, old, now)
 	}
 	if was.Advice != is.Advice {
 		p.advised++
 		if p.firstWord == "" {
-			p.firstWord = fmt.Sprintf("the first other advice is at frame %d: %s was recorded, %s is decided", rec.Seq, was.Advice, is.Advice)
+			p.firstWord = fmt.Sprintf("the first other advice is at frame %d: %s was recorded, %s is decided", seen.seq, was.Advice, is.Advice)
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 )
 
 // milled leaves a run of n frames that were observed and decided about as the daemon does, with real clocks: the front
-// advances by a thirtieth of the pattern with each, and every seventh frame is frozen. It returns the data directory.
+// advances by a thirtieth of the pattern with each, every seventh frame is frozen and one comes too late. It returns the data directory.
 func milled(t *testing.T, plan milling.Plan, n int) (k *keeper, run string) {
 	t.Helper()
 	k = newKeeper(t, RetentionConfig{})
@@ -29,8 +29,11 @@ func milled(t *testing.T, plan milling.Plan, n int) (k *keeper, run string) {
 		Log: zap.NewNop(), Now: time.Now, plans: map[string]milling.Plan{"acq": plan}, runs: map[string]*millingRun{}, last: map[string]uint64{},
 	}
 	for i := range n {
-		name := fmt.Sprintf("f%03d", i)
-		adm, err := journal{store: k.store, runs: k.runs}.Admit(t.Context(), stream.Receipt{Source: "acq", Key: name, Name: name, RunHint: "mill"})
+		name, seq := fmt.Sprintf("f%03d", i), uint64(i+1)
+		if i == 20 || i == 21 { // these two come in the wrong order
+			seq = uint64(42 - i)
+		}
+		adm, err := journal{store: k.store, runs: k.runs}.Admit(t.Context(), stream.Receipt{Source: "acq", Key: name, Name: name, RunHint: "mill", Seq: seq})
 		require.NoError(t, err)
 		a := stream.Arrival{Receipt: stream.Receipt{Source: "acq"}, Admission: adm}
 		r, err := m.of(t.Context(), a)
@@ -87,6 +90,7 @@ func TestAReplayDecidesAsTheDaemonDid(t *testing.T) {
 	require.Equal(t, 41, strings.Count(out, "\n"))
 	require.Contains(t, out, "40 decisions: every one equals the recorded one\n")
 	require.Contains(t, out, "frame 7  ABSTAIN   do not act on this frame: the image is frozen  [IMAGE_FROZEN]\n")
+	require.Contains(t, out, "frame 21  ABSTAIN   do not act on this frame: it is older than one before it  [OUT_OF_ORDER]\n")
 	require.Contains(t, out, "  PAUSE     pause milling: the end-point is reached, progress")
 
 	code, out, said = replayed("--run", run, "-c", configure(t, k.store.Dir(), "acq", 0.5))
@@ -118,7 +122,7 @@ func TestAReplayDecidesAsTheDaemonDid(t *testing.T) {
 func TestTheReportOfAMilledRunIsAFunctionOfTheStore(t *testing.T) {
 	k, run := milled(t, planOf(0.8), 40)
 	first := reportFiles(t, k.runs.dir(run))
-	for _, want := range []string{"<h2>Milling</h2>", "Figure M1", "Figure M2", "Figure M3", "Table M1", "end-point, frame 2", "threshold 80.0 %", "image frozen 5"} {
+	for _, want := range []string{"<h2>Milling</h2>", "Figure M1", "Figure M2", "Figure M3", "Table M1", "end-point, frame 2", "threshold 80.0 %", "image frozen 5, out of order 1"} {
 		require.Contains(t, first[reporting.ReportFile], want)
 	}
 	require.Contains(t, first[reporting.SummaryJSONFile], `"endpoint_reached": true`)

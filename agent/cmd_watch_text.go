@@ -105,7 +105,7 @@ func bigText(word string, scale int) []string {
 func barText(width int, share, mark float64) string {
 	full := 0
 	if share > 0 {
-		full = min(width, int(share*float64(width)+0.5))
+		full = int(min(share, 1)*float64(width) + 0.5)
 	}
 	bar := []rune(strings.Repeat("█", full) + strings.Repeat("░", width-full))
 	if mark >= 0 && mark < 1 {

@@ -42,7 +42,9 @@ func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *rep
 		if err != nil {
 			return err
 		}
-		milled[res.Frame.ID] = reporting.MillingFrameOf(res.Frame.Source, res.Frame.Seq, res.Result.Milling)
+		if m := reporting.MillingFrameOf(res.Frame.Source, res.Frame.Seq, res.Result.Milling); m != nil {
+			milled[res.Frame.ID] = m
+		}
 		// A run may have hundreds of thousands of frames: only what reports show of each is kept in memory.
 		res.Result.Statistics = map[string]metrics.Stat{"ecd_px": res.Result.Statistics["ecd_px"]}
 		res.Result.Acquisition, res.Result.Milling, res.Frame = nil, nil, reporting.FrameRecord{ID: res.Frame.ID}
