@@ -63,10 +63,10 @@ func metricName(metric string) string {
 }
 
 func millingFigures(s *millingSummary) []keyFigure {
-	end := keyFigure{Name: "End-point at frame", Value: "none", Note: "it was not reached"}
+	end := keyFigure{Name: "End-point", Value: "none", Note: "it was not reached"}
 	if s.EndpointReached {
 		value, unit := durationText(*s.EndpointAfterS)
-		end.Value, end.Note = count(int(*s.EndpointSeq)), "after "+value+" "+unit+", told by "+metricName(s.EndpointMetric)
+		end.Value, end.Note = "#"+count(int(*s.EndpointSeq)), "the frame's number; after "+value+" "+unit+", told by "+metricName(s.EndpointMetric)
 	}
 	rateNote := "of the front"
 	if s.EndpointReached {
