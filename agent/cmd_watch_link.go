@@ -21,6 +21,7 @@ const watchRetry = 2 * time.Second
 type sighting struct {
 	At       time.Time
 	Feedback *aimsv1.Feedback // nil: the connection changed
+	Kept     bool             // the daemon had it before this connection: it is as old as its decision
 	Down     error            // why there is none; nil: there is one
 }
 
@@ -78,6 +79,7 @@ func (l *watchLink) follow(ctx context.Context, out chan<- sighting) error {
 	if !l.tell(ctx, out, sighting{}) {
 		return ctx.Err()
 	}
+	heard := map[string]bool{} // sources; of each, a daemon first tells its last feedback
 	for {
 		f, err := feed.Recv()
 		if errors.Is(err, io.EOF) {
@@ -86,9 +88,10 @@ func (l *watchLink) follow(ctx context.Context, out chan<- sighting) error {
 		if err != nil {
 			return err
 		}
-		if !l.tell(ctx, out, sighting{Feedback: f}) {
+		if !l.tell(ctx, out, sighting{Feedback: f, Kept: !heard[f.GetSource()]}) {
 			return ctx.Err()
 		}
+		heard[f.GetSource()] = true
 	}
 }
 

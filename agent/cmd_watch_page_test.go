@@ -63,6 +63,19 @@ func TestTheScreenShowsTheAdviceAndWhenItRunsOut(t *testing.T) {
 	require.Contains(t, gone, "\n  no connection to the daemon at 127.0.0.1:7443: connection refused\n")
 }
 
+func TestAnOldAdviceIsNoNewOneForWhoeverConnectsLate(t *testing.T) {
+	m := advice(7, milling.Continue, "progress 45.0 %")
+	s := newWatchState("x", "", nil)
+	now := m.DecisionTime.Add(time.Minute)
+	s.take(sighting{At: now, Feedback: m.Proto(), Kept: true})
+	require.Contains(t, screenText(s, now, 80, 24), "the last advice (CONTINUE) ran out 58 s ago")
+	s.take(sighting{At: now, Feedback: m.Proto()})
+	require.NotContains(t, screenText(s, now, 80, 24), "ran out", "what comes later counts from its arrival, whatever the clocks say")
+	behind := m.DecisionTime.Add(-time.Minute)
+	s.take(sighting{At: behind, Feedback: m.Proto(), Kept: true})
+	require.NotContains(t, screenText(s, behind, 80, 24), "ran out")
+}
+
 func TestTheScreenRemembersTheLastChangesOfARun(t *testing.T) {
 	now := time.Date(2026, 1, 14, 9, 31, 0, 0, time.UTC)
 	s := newWatchState("x", "", nil)

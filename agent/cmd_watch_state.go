@@ -71,6 +71,9 @@ func (s *watchState) take(seen sighting) {
 		w.changes = w.changes[max(0, len(w.changes)-shownChanges):]
 	}
 	w.last, w.at = f, seen.At
+	if decided := time.Unix(0, f.GetDecisionTimeUnixNs()); seen.Kept && decided.Before(seen.At) {
+		w.at = decided // by the daemon's clock: there is no other
+	}
 }
 
 // names of the sources, sorted.
