@@ -70,7 +70,7 @@ func newLayout(width, height int, opt Options) (*layout, error) {
 	return l, nil
 }
 
-const tilesPerSide = 8
+const tilesPerSide = 4
 
 // exclude marks the pixels of the reduced frame that have a part in an excluded rectangle.
 func (l *layout) exclude(rects []metrics.Rect) {
