@@ -22,7 +22,8 @@ type profile struct {
 // difference is frame minus reference by column and distance, averaged over the column's px.
 type difference struct {
 	length, columns int
-	mean            []float64
+	mean            []float64 // NaN: not seen
+	count           []float64
 }
 
 // across averages the differences along a path.
@@ -30,7 +31,7 @@ func (d *difference) across(u []float64) (p profile) {
 	for b, front := range u {
 		row := d.mean[b*d.length : (b+1)*d.length]
 		for k := -profilePx; k <= profilePx; k++ {
-			if at := int(front) + k; at >= 0 && at < d.length {
+			if at := int(front) + k; at >= 0 && at < d.length && !math.IsNaN(row[at]) {
 				p.level[profilePx+k] += row[at]
 				p.count[profilePx+k]++
 			}
@@ -56,7 +57,7 @@ func (d *difference) align(u []float64, p *profile) []float64 {
 			sum, m := 0.0, 0.0
 			for k := -aheadPx * 2; k <= aheadPx; k++ {
 				at := int(front) + s - searchPx + k
-				if i := profilePx + k; at >= 0 && at < d.length && p.count[i] > 0 {
+				if i := profilePx + k; at >= 0 && at < d.length && p.count[i] > 0 && !math.IsNaN(row[at]) {
 					e := row[at] - p.level[i]
 					sum, m = sum+e*e, m+1
 				}

@@ -56,19 +56,27 @@ func weigh(cur, ref *window, region orientedRect, sigma float64, milled [grayBin
 	width := max(1, (across+columns-1)/columns)
 	e := evidence{length: region.length, columns: (across + width - 1) / width}
 	e.sum = make([]float64, e.columns*(e.length+1))
-	e.difference = difference{e.length, e.columns, make([]float64, e.columns*e.length)}
+	e.difference = difference{e.length, e.columns, make([]float64, e.columns*e.length), make([]float64, e.columns*e.length)}
 	norm := (1 - outliers) / (sigma * math.Sqrt(2*math.Pi))
 	const floor = outliers / (grayHigh - grayLow)
 	half := -0.5 / (sigma * sigma)
 	for u := range e.length {
 		for v := range across {
 			x, y := region.at(u, v)
+			if !cur.has(x, y) {
+				continue
+			}
 			c := float64(cur.row(y)[x-cur.X0])
 			d := c - float64(ref.row(y)[x-ref.X0])
 			w := math.Log(milled[grayBin(c)] / (norm*math.Exp(half*d*d) + floor))
 			e.sum[(v/width)*(e.length+1)+u+1] += min(max(w, -mostWeight), mostWeight)
-			e.difference.mean[(v/width)*e.length+u] += d / float64(min(width, across-v/width*width))
+			i := (v/width)*e.length + u
+			e.difference.mean[i] += d
+			e.difference.count[i]++
 		}
+	}
+	for i, n := range e.difference.count {
+		e.difference.mean[i] /= n // not a number where nothing is seen
 	}
 	for b := range e.columns {
 		s := e.sum[b*(e.length+1) : (b+1)*(e.length+1)]
@@ -91,14 +99,17 @@ func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) pat
 		e := weigh(cur, ref, region, sigma, f.density())
 		return f.finish(&e, f.find(&e, width))
 	}
-	surface := 0.0
+	surface, n := 0.0, 0.0
 	for u := range region.length {
 		for v := range region.across {
 			x, y := region.at(u, v)
-			surface += float64(ref.row(y)[x-ref.X0])
+			if cur.has(x, y) {
+				surface += float64(ref.row(y)[x-ref.X0])
+				n++
+			}
 		}
 	}
-	surface /= float64(region.length * region.across)
+	surface /= max(n, 1)
 	var best path
 	var evidenceOf evidence
 	for i, darker := range floors() {
@@ -285,9 +296,10 @@ func (f *front) learn(cur *window, region orientedRect, p path) {
 	width := max(1, (region.across+columns-1)/columns)
 	for v := range region.across {
 		for u := range int(p.u[v/width]) - awayPx {
-			x, y := region.at(u, v)
-			f.levels[grayBin(float64(cur.row(y)[x-cur.X0]))]++
-			f.seen++
+			if x, y := region.at(u, v); cur.has(x, y) {
+				f.levels[grayBin(float64(cur.row(y)[x-cur.X0]))]++
+				f.seen++
+			}
 		}
 	}
 }

@@ -129,11 +129,9 @@ const (
 func (ob *Observer) changing() metrics.Rect {
 	const behind, ahead, beside = 24, 40, 12 // px
 	r := ob.reference.extended
-	from := min(max(int(ob.lastFront)-behind, 0), r.length)
+	from := min(max(int(ob.lastFront)-behind, 0), r.length-1)
 	to := min(int(ob.lastFront)+ahead, r.length)
-	x0, y0 := r.at(from, 0)
-	x1, y1 := r.at(to-1, r.across-1)
-	return grown(metrics.Rect{X0: min(x0, x1), Y0: min(y0, y1), X1: max(x0, x1) + 1, Y1: max(y0, y1) + 1}, beside)
+	return grown(r.part(from, to), beside)
 }
 
 // Refer makes a frame the reference, as after a restart in the middle of a run. A run's first good frame needs no call.
@@ -192,16 +190,13 @@ func (ob *Observer) look(f *Frame, o *Observation) {
 	dx, dy := int(math.Round(o.Drift.XPx)), int(math.Round(o.Drift.YPx))
 	fx, fy := o.Drift.XPx-float64(dx), o.Drift.YPx-float64(dy)
 	visible := intersect(moved(r.area, -dx, -dy), r.pixels.Rect)
-	if !inside(r.region.Rect, visible) {
+	extended := r.extended
+	if around := ob.aroundFront(); intersect(around, visible).Area() < around.Area()/2 || intersect(r.region.Rect, visible).Area() < r.region.Area()/2 {
 		o.Fault = ReasonOutside
 		return
 	}
-	extended := r.extended
-	for beyond := extended.length - r.region.length; !inside(extended.Rect, visible); extended = r.region.extended(beyond) {
-		beyond--
-	}
 	ob.cur.read(f, visible, dx, dy)
-	o.Intensity = ptr(ob.mean(r.region.Rect))
+	o.Intensity = ptr(ob.mean(intersect(r.region.Rect, visible)))
 	ob.ref.shifted(&r.pixels, visible, fx, fy)
 	ob.light.match(&ob.cur, &ob.ref, grown(r.extended.Rect, nearPx))
 	p := ob.front.locate(&ob.cur, &ob.ref, extended, ob.light.sigma)
@@ -223,6 +218,14 @@ func (ob *Observer) look(f *Frame, o *Observation) {
 		ob.anchor.absorb(ob.lies)
 		ob.lastFront = front
 	}
+}
+
+// aroundFront is the part of the reference where the front is expected.
+func (ob *Observer) aroundFront() metrics.Rect {
+	const reach = 20 // px
+	r := ob.reference.extended
+	from, to := min(max(int(ob.lastFront)-reach, 0), r.length-1), min(int(ob.lastFront)+reach, r.length)
+	return r.part(from, to)
 }
 
 // mean is the mean grey level of r.
