@@ -219,20 +219,13 @@ func TestAnAlertOfAConditionHasNoValue(t *testing.T) {
 
 func TestEmptyFramesRaiseNothing(t *testing.T) {
 	b := newAlertBench(t, allRules(nil))
-	r := rand.New(rand.NewPCG(3, 4))
 	const side = 64
-	gray := make([]uint8, side*side)
 	for i := range 200 {
-		for p := range gray {
-			gray[p] = uint8(100 + 10*r.NormFloat64())
-			if i%4 == 0 {
-				gray[p] = uint8(i) // blank
-			}
-		}
 		sum := metrics.Summarise(nil, metrics.Options{NmPerPx: 2}, side, side)
 		b.processed("r", time.Second, &reporting.Result{
 			Statistics: sum.Statistics, EdgePolicy: sum.EdgePolicy, AreaFraction: &sum.AreaFraction, DensityPerUm2: sum.DensityPerUm2,
-			Confidence: sum.Confidence, ImageQuality: metrics.Quality(gray, nil, side, side, metrics.Rect{}), Scale: reporting.Scale{NmPerPx: new(2.0)},
+			Confidence: sum.Confidence, ImageQuality: [][]string{{}, {"blank"}, {"blurred"}}[i%3],
+			Scale: reporting.Scale{NmPerPx: new(2.0), Ratio: new(1.001)},
 		})
 	}
 	require.Empty(t, b.said())
