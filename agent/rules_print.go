@@ -101,7 +101,7 @@ func (r *ruleTrial) print(w io.Writer) error {
 func (r *ruleTrial) how() string {
 	var said []string
 	if n := r.Nearest; n != nil {
-		said = append(said, fmt.Sprintf("nearest %s in frame %d (%s), limit %s", amount(n.Value, ""), n.Frame, n.Name, amount(n.Limit, "")))
+		said = append(said, fmt.Sprintf("nearest %s in frame %d (%s), limit %s", amount(n.Value, n.Unit), n.Frame, n.Name, amount(n.Limit, n.Unit)))
 	}
 	switch {
 	case r.Speaking > 0 && r.Nearest == nil:

@@ -284,7 +284,7 @@ D50_HIGH (warning, hold 2): ecd_nm.p50 above 50
   raised   frame 13  f13.tif  52 nm, limit 50 nm  ecd_nm.p50 is 52 nm, above its maximum of 50 nm
 `, out[:strings.Index(out, "  updated")])
 	for _, want := range []string{
-		"\nD50_LOW (warning, hold 1): ecd_nm.p50 below 39 or above 200\n  never raised; nearest 40 in frame 1 (f1.tif), limit 39\n" +
+		"\nD50_LOW (warning, hold 1): ecd_nm.p50 below 39 or above 200\n  never raised; nearest 40 nm in frame 1 (f1.tif), limit 39 nm\n" +
 			"  19 frames with a verdict, 1 without: ecd_nm.p50 is undefined (1)\n",
 		"\nSPIKE (warning, hold 5): ecd_nm.p50 > 57\n  never raised; true in 2 frames, 2 in a row of 5\n",
 		"\nMOVED (warning, hold 1): drift.nm above 5\n  never raised\n  0 frames with a verdict, 20 without: drift.nm is undefined (20)\n",

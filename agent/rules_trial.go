@@ -51,6 +51,7 @@ type nearest struct {
 	trialFrame
 	Value float64 `json:"value"`
 	Limit float64 `json:"limit"`
+	Unit  string  `json:"unit"`
 }
 
 // trialFrame names a frame.
@@ -191,7 +192,7 @@ func (r *ruleTrial) count(v rules.Verdict, frame trialFrame) {
 		}
 	}
 	if r.Nearest == nil || gap < inside(r.Nearest.Value, &r.Nearest.Limit, r.Max) {
-		r.Nearest = &nearest{frame, v.Value, limit}
+		r.Nearest = &nearest{frame, v.Value, limit, v.Unit}
 	}
 }
 

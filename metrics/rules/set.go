@@ -55,8 +55,9 @@ type Verdict struct {
 	Code    string
 	Boolean bool
 	Value   float64 // 0 of a boolean rule
-	Speaks  bool    // for the alert: the value is beyond its limit, or the expression is true
-	Missing string  // why there is no verdict; "" where there is one
+	Unit    string
+	Speaks  bool   // for the alert: the value is beyond its limit, or the expression is true
+	Missing string // why there is no verdict; "" where there is one
 }
 
 // Set evaluates compiled rules and remembers their alerts and what they look back at. It is safe for concurrent
@@ -100,7 +101,7 @@ func (s *Set) Trace(in Input, tell func(Verdict)) []Change {
 		st := s.states[key]
 		v := s.verdict(r, st != nil && st.Active)
 		if tell != nil {
-			tell(Verdict{Code: r.Code, Boolean: r.boolean(), Value: v.value, Speaks: v.beyond, Missing: v.missing})
+			tell(Verdict{Code: r.Code, Boolean: r.boolean(), Value: v.value, Unit: r.unit, Speaks: v.beyond, Missing: v.missing})
 		}
 		if v.missing != "" {
 			continue
