@@ -99,7 +99,7 @@ Start here:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRunCommand(), newDemoCommand(), newAnalyzeCommand(), newMeasureCommand(), newScaleCommand(),
-		newEvaluateCommand(), newSimulateCommand(), newReportCommand(), newCheckCommand(), newServiceCommand(), newVersionCommand(), newCandidatesCommand(), newBenchCommand(),
+		newEvaluateCommand(), newSimulateCommand(), newReportCommand(), newRulesCommand(), newCheckCommand(), newServiceCommand(), newVersionCommand(), newCandidatesCommand(), newBenchCommand(),
 	)
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
