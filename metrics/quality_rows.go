@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"math"
-	"math/bits"
 	"runtime"
 	"slices"
 )
@@ -20,7 +19,6 @@ type rows struct {
 	active  [][rowParts]float32 // share of pixels that differ from what lies between their neighbours in the row
 	changed [][rowParts]float32 // share of pixels that differ from the row above; the first row's is the second's
 	step    [][rowParts]float32 // mean difference from the row above, objects' edges clipped
-	noise   float64             // of step, from one row to the next: what is usual between them
 }
 
 // noise returns the standard deviation of the noise in grey levels; NaN where nearly all is clipped.
@@ -59,9 +57,9 @@ func spread(n, w, h int, f func(x, y int)) {
 }
 
 // gaussian returns the standard deviation of a normal distribution whose magnitudes are given, from the smaller three
-// quarters: structure makes the larger ones. It sorts them. NaN for fewer than 256.
+// quarters: structure makes the larger ones. It sorts them. NaN for fewer than minSide.
 func gaussian(magnitudes []float64) float64 {
-	if len(magnitudes) < 256 {
+	if len(magnitudes) < minSide {
 		return math.NaN()
 	}
 	slices.Sort(magnitudes)
@@ -116,13 +114,6 @@ func (p picture[T]) rows() *rows {
 		}
 	})
 	r.changed[0] = r.changed[1] // there is none above the first row
-	steps := make([]float64, 0, h*rowParts)
-	for y := range r.step {
-		for _, d := range r.step[y] {
-			steps = append(steps, math.Abs(float64(d)))
-		}
-	}
-	r.noise = gaussian(steps)
 	return r
 }
 
@@ -141,15 +132,15 @@ const (
 	liveShare = 0.25
 )
 
-// complete returns the share of rows outside runs of dead ones at the upper and lower border. A row is dead if it is
-// constant or smooth, or equal to the one above. Only an interrupted scan ends at once for the whole width, while the
+// dead returns the number of dead rows at the upper and the lower border. A row is dead if it is constant or smooth, or
+// equal to the one above. Only an interrupted scan ends at once for the whole width, while the
 // rows before it are as noisy as any: otherwise the run is a dark background, a clipped layer or a smooth picture.
-func (r *rows) complete() float64 {
-	top, bottom := r.deadRun(1), r.deadRun(-1)
+func (r *rows) dead() (top, bottom int) {
+	top, bottom = r.deadRun(1), r.deadRun(-1)
 	if top+bottom >= r.n {
-		return 1
+		return 0, 0
 	}
-	return 1 - float64(top+bottom)/float64(r.n)
+	return top, bottom
 }
 
 // deadRun returns the number of rows not scanned at the upper (dir 1) or lower (dir -1) border.
@@ -170,7 +161,7 @@ func (r *rows) deadRun(dir int) int {
 		if n <= run || n > r.n-livingRows {
 			continue
 		}
-		if r.endsAtOnce(at, n, share) {
+		if r.endsAtOnce(at, n) {
 			run = n
 		}
 	}
@@ -180,11 +171,19 @@ func (r *rows) deadRun(dir int) int {
 // livingRows are the rows beside a run of dead ones that are compared: the first three with the others.
 const livingRows = 16
 
+// alive returns the shares of pixels with noise: both across and down.
+func (r *rows) alive(y int) (share [rowParts]float32) {
+	for part := range share {
+		share[part] = min(r.active[y][part], r.changed[y][part])
+	}
+	return share
+}
+
 // endsAtOnce tells whether the row after n dead ones is as alive as those farther in, in all parts.
-func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) bool {
+func (r *rows) endsAtOnce(at func(i int) int, n int) bool {
 	var near, far [rowParts]float32
 	for i := range livingRows {
-		for part, v := range share[at(n+i)] {
+		for part, v := range r.alive(at(n + i)) {
 			if i < 3 {
 				near[part] += v / 3
 			} else {
@@ -194,9 +193,13 @@ func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) 
 	}
 	shares := make([]float64, 0, r.n)
 	for i := n; i < r.n; i++ {
-		if v := mean(&share[at(i)]); v >= deadShare {
+		share := r.alive(at(i))
+		if v := mean(&share); v >= deadShare {
 			shares = append(shares, v)
 		}
+	}
+	if len(shares) == 0 {
+		return false
 	}
 	slices.Sort(shares)
 	usual := shares[len(shares)/2]
@@ -214,53 +217,3 @@ func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) 
 	}
 	return alive >= rowParts/2 && still*8 >= alive*7
 }
-
-// charging returns the share of the picture in bands of rows that are brighter or darker than those above and below:
-// in the same three or more neighbouring parts, all grey values step up between two rows and back between two others
-// not far below, or first down. contrast is the picture's range of grey levels. The steps are larger than those usual
-// between rows, and not blurred as the edge of a layer is.
-func (r *rows) charging(contrast float64) float64 {
-	limit := float32(max(6*r.noise, 0.02*contrast))
-	starts := make([][2]uint8, r.n) // parts that step up, down
-	for y := 2; y < r.n-1; y++ {
-		for part, d := range r.step[y] {
-			size, sign := d, 0
-			if d < 0 {
-				size, sign = -d, 1
-			}
-			if size < limit {
-				continue
-			}
-			around := float32(0)
-			for _, beside := range []float32{r.step[y-1][part], r.step[y+1][part]} {
-				if sign == 1 {
-					beside = -beside
-				}
-				around += max(beside, 0)
-			}
-			if size >= 3*around {
-				starts[y][sign] |= 1 << part
-			}
-		}
-	}
-	covered, longest := 0, max(1, r.n/10)
-	for y := 0; y < r.n; y++ {
-		for sign := range 2 {
-			if !stretch(starts[y][sign]) {
-				continue
-			}
-			for end := y + 1; end < r.n && end <= y+longest; end++ {
-				if both := starts[y][sign] & starts[end][1-sign]; stretch(both) {
-					covered += (end - y) * bits.OnesCount8(both)
-					y = end - 1
-					break
-				}
-			}
-			break
-		}
-	}
-	return min(1, float64(covered)/float64(r.n*rowParts))
-}
-
-// stretch tells whether three neighbouring parts are among those given.
-func stretch(parts uint8) bool { return parts&(parts<<1)&(parts<<2) != 0 }

@@ -159,8 +159,8 @@ func edgesOf(blocks []pyramid, noise float64) []edge {
 	each(len(blocks), func(i int) {
 		b := &blocks[i]
 		c := &b[coarse]
-		for y := 2; y < c.side-2; y++ {
-			for x := 2; x < c.side-2; x++ {
+		for y := 3; y < c.side-3; y++ {
+			for x := 3; x < c.side-3; x++ {
 				gx, gy := c.gradient(x, y)
 				g := hypot(gx, gy)
 				if g < least || g == 0 || !c.peak(x, y, gx, gy, g) {
@@ -197,13 +197,17 @@ const (
 
 func hypot(x, y float32) float64 { return math.Sqrt(float64(x*x + y*y)) }
 
-// peak tells whether the slope g at x, y is the largest along its direction.
+// peak tells whether the slope g at x, y is the largest along its direction, and less two elements away to both sides.
 func (p *plane) peak(x, y int, gx, gy float32, g float64) bool {
 	dx, dy := 1, 0
 	if gy*gy > gx*gx {
 		dx, dy = 0, 1
 	}
-	return hypot(p.gradient(x-dx, y-dy)) <= g && hypot(p.gradient(x+dx, y+dy)) < g
+	along := func(k int) float64 {
+		ux, uy := p.gradient(x+k*dx, y+k*dy)
+		return float64(ux*gx+uy*gy) / g
+	}
+	return along(-1) <= g && along(1) < g && along(-2) < 0.8*g && along(2) < 0.8*g
 }
 
 // steepest returns the largest slope in direction ux, uy around element x, y of a coarser plane with squares of px.
