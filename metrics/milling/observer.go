@@ -46,6 +46,9 @@ const (
 	surroundMost   = 160 // px
 	nearPx         = 6   // px around the region that are not used for it: rims, halos
 	leastRegionPx  = 16  // of the region's sides
+	sideShare      = 16  // of the region's breadth that is left out on each side
+	leastSide      = 6   // px
+	mostSide       = 16
 	fieldTolerance = 0.02
 )
 
@@ -190,7 +193,8 @@ func (ob *Observer) look(f *Frame, o *Observation) {
 	dx, dy := int(math.Round(o.Drift.XPx)), int(math.Round(o.Drift.YPx))
 	fx, fy := o.Drift.XPx-float64(dx), o.Drift.YPx-float64(dy)
 	visible := intersect(moved(r.area, -dx, -dy), r.pixels.Rect)
-	extended := r.extended
+	// The side walls look like neither, and say nothing of the front.
+	extended := r.extended.inner(min(max(r.region.across/sideShare, leastSide), mostSide, r.region.across/4))
 	if around := ob.aroundFront(); intersect(around, visible).Area() < around.Area()/2 || intersect(r.region.Rect, visible).Area() < r.region.Area()/2 {
 		o.Fault = ReasonOutside
 		return
@@ -203,15 +207,16 @@ func (ob *Observer) look(f *Frame, o *Observation) {
 	width := max(1, (extended.across+columns-1)/columns)
 	o.FrontSDPx, o.Confidence = ptr(p.sd), ptr(p.confidence)
 	// What stands at u of this frame's grid is at u less the fraction of a px in the reference's.
-	front, area, sub := 0.0, 0.0, r.region.component(fx, fy)
+	front, within, sub := 0.0, 0.0, r.region.component(fx, fy)
 	for b, u := range p.u {
-		w := float64(min(width, extended.across-b*width))
+		share := float64(min(width, extended.across-b*width)) / float64(extended.across)
 		if u > 0 {
 			u = max(0, u-sub)
 		}
-		front += u * w / float64(extended.across)
-		area += min(u, float64(r.region.length)) * w
+		front += u * share
+		within += min(u, float64(r.region.length)) * share
 	}
+	area := within * float64(r.region.across)
 	o.FrontPx, o.AreaPx = ptr(front), ptr(area)
 	if p.confidence >= ob.plan.MinConfidence {
 		ob.front.learn(&ob.cur, extended, p)

@@ -53,6 +53,17 @@ func (o orientedRect) extended(n int) orientedRect {
 	return o
 }
 
+// inner leaves out n px on both sides of the scan direction.
+func (o orientedRect) inner(n int) orientedRect {
+	o.across -= 2 * n
+	if o.alongY {
+		o.X0, o.X1 = o.X0+n, o.X1-n
+	} else {
+		o.Y0, o.Y1 = o.Y0+n, o.Y1-n
+	}
+	return o
+}
+
 // part is the rectangle between two distances.
 func (o *orientedRect) part(from, to int) metrics.Rect {
 	x0, y0 := o.at(from, 0)
