@@ -109,5 +109,14 @@ func (r Result) Finite() Result {
 	r.DensityPerUm2, r.AreaFraction, r.Confidence = finite(r.DensityPerUm2), finite(r.AreaFraction), finite(r.Confidence)
 	r.Acquisition = finiteMap(r.Acquisition)
 	r.TimingsMs = r.TimingsMs.finite()
+	if r.Milling != nil {
+		m := *r.Milling
+		m.Observation = m.Observation.Finite()
+		if m.Decision != nil {
+			d := m.Decision.Finite()
+			m.Decision = &d
+		}
+		r.Milling = &m
+	}
 	return r
 }

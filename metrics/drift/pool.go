@@ -194,4 +194,3 @@ func (f *fine) rotors(ex, ey []complex128, x, y float64) {
 		ey[i] = complex(cos, sin)
 	}
 }
-

@@ -243,5 +243,3 @@ func (ob *Observer) mean(r metrics.Rect) float64 {
 	}
 	return sum / float64(r.Area())
 }
-
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
