@@ -22,11 +22,15 @@ from fibsem import utils
 from fibsem.structures import BeamType, FibsemImage
 from scipy.ndimage import gaussian_filter
 
+from aimsd_daemon import loopback
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 PIXEL_NM = 97.65625
 # The four displacements of the sign tests, in pixels: right, left, down, up.
 SHIFTS = {"+x": (14, 0), "-x": (-14, 0), "+y": (0, 9), "-y": (0, -9)}
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+AIMSD = Path(os.environ.get("AIMSD") or REPOSITORY / "bin" / "aimsd").absolute()
+needs_aimsd = pytest.mark.skipif(not AIMSD.exists(), reason=f"{AIMSD} is missing: make build")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is missing")
 
 
@@ -96,22 +100,17 @@ def random_message(rng: random.Random, metres: bool = True) -> dict[str, Any]:
         "valid_until": "2026-11-28T10:00:09.4Z",
         "valid_for_ms": 2000,
         "seq": seq,
-        "endpoint": rng.choice(
-            [
-                None,
-                {
-                    "metric": "milled_area_px",
-                    "value": rng.uniform(0, peak),
-                    "rolling_mean": rng.uniform(0, peak),
-                    "peak_rolling_mean": peak,
-                    "threshold_value": 0.6 * peak,
-                    "drop_fraction": rng.random(),
-                    "consecutive_count": rng.randrange(12),
-                    "warmup_complete": rng.random() < 0.5,
-                    "detected": rng.random() < 0.5,
-                },
-            ]
-        ),
+        "endpoint": {
+            "metric": rng.choice(["progress", "front_nm", "area_um2", "intensity"]),
+            "value": rng.choice([None, rng.uniform(0, peak)]),
+            "rolling_mean": rng.uniform(0, peak),
+            "peak_rolling_mean": peak,
+            "threshold_value": 0.6 * peak,
+            "drop_fraction": rng.random(),
+            "consecutive_count": rng.randrange(12),
+            "warmup_complete": rng.random() < 0.5,
+            "detected": rng.random() < 0.5,
+        },
         "drift": drift,
         "roi": {
             "left": rng.uniform(0, 0.5),
@@ -132,9 +131,7 @@ def random_message(rng: random.Random, metres: bool = True) -> dict[str, Any]:
 
 def free_port() -> int:
     """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return int(loopback().rpartition(":")[2])
 
 
 def await_port(port: int, process: subprocess.Popen, log: Path) -> None:
