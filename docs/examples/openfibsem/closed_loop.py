@@ -29,6 +29,7 @@ from aimsd_link import Arming, GrpcFeedback
 
 SOURCE = "fib"
 SIZE = "512x512"  # px
+SEED, RATE_HZ = 19, 0.6  # a short run, so slow that two busy processor cores keep up
 LEASE_S = 600.0
 WITHIN = 2  # frames from the end-point
 FRAMES_BEYOND = 12  # that are taken beyond the end-point, if nobody pauses
@@ -87,8 +88,10 @@ def simulated(
 def configuration(frames: Path, milling: Any, controller: str) -> dict[str, Any]:
     """What aimsd run is told: the folder, what is milled there, and who can pause it."""
     return {
-        # latest: advice on a frame that is not the newest comes too late.
-        "sources": [{"name": SOURCE, "type": "folder", "path": str(frames), "policy": "latest"}],
+        # latest: advice on a frame that is not the newest comes too late. The frames are renamed when they are whole.
+        "sources": [
+            {"name": SOURCE, "type": "folder", "path": str(frames), "policy": "latest", "settle": "50ms"},
+        ],
         "milling": [
             {
                 "source": SOURCE,
@@ -105,8 +108,8 @@ def run(
     folder: Path,
     say: Callable[[str], None],
     server: Optional[str] = None,
-    seed: int = 4,
-    rate_hz: float = 1.0,
+    seed: int = SEED,
+    rate_hz: float = RATE_HZ,
 ) -> Outcome:
     """One run, with its files in folder, which is empty; the server is left as it is then.
 
@@ -168,8 +171,8 @@ def main(argv: Optional[list[str]] = None) -> int:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--aimsd", type=Path, required=True, help="the program")
     p.add_argument("--server", metavar="HOST:PORT", help="OpenFIBSEM's server with a Demo microscope, to be paused")
-    p.add_argument("--seed", type=int, default=4, help="of the simulated run (4)")
-    p.add_argument("--rate", type=float, default=1.0, metavar="HZ", help="frames per second (1)")
+    p.add_argument("--seed", type=int, default=SEED, help=f"of the simulated run ({SEED})")
+    p.add_argument("--rate", type=float, default=RATE_HZ, metavar="HZ", help=f"frames per second ({RATE_HZ})")
     args = p.parse_args(argv)
     started = time.monotonic()
 
