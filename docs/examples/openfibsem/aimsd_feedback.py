@@ -167,7 +167,7 @@ def roi_of(shape: Shape) -> dict[str, float]:
 
 
 def intensity_stats(message: Message) -> Shape:
-    """What CoincidenceMillingStrategy.intensity_stats_signal emits, from the end point; None for what is not known yet."""
+    """What CoincidenceMillingStrategy.intensity_stats_signal emits, from the end point; None: not known yet."""
     return {theirs: message["endpoint"][ours] for ours, theirs in _STATS.items()}
 
 

@@ -121,9 +121,10 @@ _METRES = ("_m", "_m2", "_m_per_s")
 
 
 def from_proto(message: Any) -> dict[str, Any]:
-    """A Feedback of gRPC as the JSON message of the same id, which has site and instrument besides; this one has skipped.
+    """A Feedback of gRPC as the JSON message of the same id.
 
-    Enums are names, times text, and what is not known is null, or absent where it is in metres.
+    That one has site and instrument besides, this one has skipped. Enums are names, times text, and what is not known
+    is null, or absent where it is in metres.
     """
     plain = _plain(message)
     for name in [name for name in plain if name.endswith("_unix_ns")]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from fibsem import utils
 from fibsem.structures import BeamType, FibsemImage
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from aimsd_daemon import loopback
 
@@ -41,15 +42,18 @@ def microscope() -> Any:
     return demo
 
 
-def scene(dx: int, dy: int, seed: int = 1, size: tuple[int, int] = (512, 768)) -> FibsemImage:
+def scene(dx: float, dy: float, seed: int = 1, size: tuple[int, int] = (512, 768)) -> FibsemImage:
     """A textured ion beam image whose content is dx px further right and dy px further down than in scene(0, 0)."""
     margin = 64
     height, width = size
     rng = np.random.default_rng(seed)
     field = gaussian_filter(rng.standard_normal((height + 2 * margin, width + 2 * margin)), 3)
     field = (field - field.min()) / (field.max() - field.min()) * 200 + 20
-    cut = field[margin - dy : margin - dy + height, margin - dx : margin - dx + width]
-    noise = np.random.default_rng([seed, dx + 100, dy + 100]).normal(0, 4, size)
+    whole_x, whole_y = math.floor(dx), math.floor(dy)
+    if (whole_x, whole_y) != (dx, dy):
+        field = shift(field, (dy - whole_y, dx - whole_x), order=5)  # of so smooth a field right to 0.001 px
+    cut = field[margin - whole_y : margin - whole_y + height, margin - whole_x : margin - whole_x + width]
+    noise = np.random.default_rng([seed, whole_x + 100, whole_y + 100]).normal(0, 4, size)
     image = FibsemImage.generate_blank_image(resolution=(width, height), hfw=width * PIXEL_NM * 1e-9)
     image.data = np.clip(cut + noise, 0, 255).astype(np.uint8)
     image.metadata.image_settings.beam_type = BeamType.ION

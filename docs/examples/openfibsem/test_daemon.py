@@ -146,7 +146,7 @@ def by_mqtt(daemon: Watched, broker: int) -> Iterator[Inbox]:
 
 
 @pytest.mark.parametrize("way", [pytest.param("by_mqtt", marks=needs_broker), "by_grpc"])
-def test_four_shifts_saved_by_openfibsem_come_back_with_their_signs(
+def test_shifts_saved_by_openfibsem_come_back_with_their_signs(
     request: pytest.FixtureRequest, daemon: Watched, microscope: Any, way: str
 ) -> None:
     inbox: Inbox = request.getfixturevalue(way)
@@ -155,7 +155,7 @@ def test_four_shifts_saved_by_openfibsem_come_back_with_their_signs(
     first = inbox.next()
     assert first["reasons"] == ["REFERENCE", "WARMUP"]
     assert af.unix_time(first["frame_time"]) == pytest.approx(saved.stat().st_mtime, abs=1e-3)
-    for n, (direction, (dx, dy)) in enumerate(SHIFTS.items(), 1):
+    for n, (direction, (dx, dy)) in enumerate({**SHIFTS, "sub-pixel": (5.4, -3.3)}.items(), 1):
         image = scene(dx, dy)
         save(image, daemon.folder, f"ion-{n}")
         message = inbox.next()
