@@ -198,8 +198,7 @@ func viterbi(scores []float64, steps, choices int, price float64, jump func(step
 	return path
 }
 
-// step is where the profile's step down is half done, px ahead of the path; NaN where it does not stand out of the
-// surface.
+// step is where the profile is steepest, px ahead of the path; NaN where it does not stand out of the surface.
 func (p *profile) step() float64 {
 	var surface []float64
 	for k := aheadPx; k <= profilePx; k++ {
@@ -218,20 +217,21 @@ func (p *profile) step() float64 {
 	for i, v := range surface {
 		surface[i] = math.Abs(v - level)
 	}
-	e := func(k int) float64 { return p.level[profilePx+k] - level }
-	deepest := first
+	limit := max(clearSD*madToSD*median(surface), sigmaFloor)
+	rise := func(k int) float64 { return p.level[profilePx+k+1] - p.level[profilePx+k-1] }
+	deepest, steepest := level, first+2
 	for k := first; k < aheadPx; k++ {
-		if e(k) < e(deepest) {
-			deepest = k
+		deepest = min(deepest, p.level[profilePx+k])
+		if k > steepest && rise(k) > rise(steepest) {
+			steepest = k
 		}
 	}
-	deep := e(deepest)
-	if deep > -max(clearSD*madToSD*median(surface), sigmaFloor) {
+	if level-deepest < limit {
 		return math.NaN()
 	}
-	k := deepest
-	for k < aheadPx && e(k) < deep/2 {
-		k++
+	at := float64(steepest)
+	if left, top, right := rise(steepest-1), rise(steepest), rise(steepest+1); left-2*top+right < 0 {
+		at += min(max((left-right)/(2*(left-2*top+right)), -0.5), 0.5)
 	}
-	return float64(k) - (e(k)-deep/2)/(e(k)-e(k-1)) + 0.5
+	return at + 0.5
 }

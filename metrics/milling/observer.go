@@ -20,7 +20,6 @@ type Observer struct {
 	lies      registration // of the last frame
 	lastFront float64      // px
 	cur, ref  window       // scratch
-	LabShift  *drift.Shift
 }
 
 // reference is the frame that the others are compared with.
@@ -94,9 +93,6 @@ func (ob *Observer) Observe(f Frame, quality []string, nmPerPx float64) (Observa
 // drift finds where a frame lies: by phase correlation with the reference, and by least squares on the mean of the
 // frames before it. Where both succeed they must agree; the second is the more precise one.
 func (ob *Observer) drift(f *Frame) (*Shift, error) {
-	if ob.LabShift != nil {
-		return &Shift{ob.LabShift.XPx, ob.LabShift.YPx, 1, true, "", 0, ""}, nil
-	}
 	r := ob.reference
 	p, err := r.drift.Measure(drift.Image{Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16})
 	if err != nil {
