@@ -24,13 +24,21 @@ type micrograph struct {
 	dev  bool // of the half that the limits were set on; the other half is what the test is about
 }
 
-// micrographs reads the real images beside the module, those of n whose name's hash says so.
-func micrographs(t *testing.T, n uint32) []micrograph {
+// micrographs reads the real images beside the module: one of n, as the names' hashes say, and of the vendors' files all
+// if asked to.
+func micrographs(t *testing.T, n uint32, vendors bool) []micrograph {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	data := filepath.Join("..", "..", "shared", "data")
 	var out []micrograph
 	var d decode.Decoder
-	for _, glob := range []string{"segmentation/*/img/*.png", "vendor/*.tif"} {
+	globs := []string{"segmentation/*/img/*.png"}
+	if vendors {
+		globs = append(globs, "vendor/*.tif")
+	}
+	for _, glob := range globs {
 		paths, err := filepath.Glob(filepath.Join(data, glob))
 		require.NoError(t, err)
 		if len(paths) == 0 {
@@ -92,14 +100,20 @@ func (m micrograph) noise() float64 {
 
 func (m micrograph) convolved(kernel []float64, down bool) micrograph {
 	r := len(kernel) / 2
+	padded, stride := make([]float64, 0, (m.w+2*r)*(m.h+2*r)), m.w+2*r
+	for y := -r; y < m.h+r; y++ {
+		for x := -r; x < m.w+r; x++ {
+			padded = append(padded, m.at(x, y))
+		}
+	}
+	start, step := r*stride, 1 // of the kernel, from the pixel's own place in the padded picture less r columns
+	if down {
+		start, step = r, stride
+	}
 	return m.with(func(x, y int) float64 {
 		sum := 0.0
 		for i, k := range kernel {
-			if down {
-				sum += k * m.at(x, y+i-r)
-			} else {
-				sum += k * m.at(x+i-r, y)
-			}
+			sum += k * padded[y*stride+x+start+i*step]
 		}
 		return sum
 	})
@@ -192,11 +206,8 @@ func (m micrograph) interrupted(from float64, fill func(x, last int) float64) mi
 // Real micrographs are nearly all good: few are flagged, and these were looked at (docs/specs/019-image-quality.md). The
 // half that the limits were not set on is counted.
 func TestQualityFlagsFewRealMicrographs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 10 s")
-	}
 	flagged, n := map[string]int{}, 0
-	for _, m := range micrographs(t, 3) {
+	for _, m := range micrographs(t, 6, true) {
 		if m.dev {
 			continue
 		}
@@ -216,10 +227,7 @@ func TestQualityFlagsFewRealMicrographs(t *testing.T) {
 
 // What is done to real micrographs is found, the more surely the stronger it is.
 func TestQualityFindsWhatIsDoneToRealMicrographs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 20 s")
-	}
-	all := slices.DeleteFunc(micrographs(t, 12), func(m micrograph) bool { return m.dev || m.w*m.h > 1<<19 })
+	all := slices.DeleteFunc(micrographs(t, 24, false), func(m micrograph) bool { return m.dev || m.w*m.h > 1<<19 })
 	require.NotEmpty(t, all)
 	try := func(flag, name string, least float64, apply func(m micrograph, rng *rand.Rand) micrograph) {
 		found := 0
@@ -266,7 +274,7 @@ func TestQualityFindsWhatIsDoneToRealMicrographs(t *testing.T) {
 
 // Two acquisitions of one scene are two, however little their noise; a copy is one, its clock changed or not.
 func TestFrozenOfRealMicrographs(t *testing.T) {
-	for i, m := range micrographs(t, 24) {
+	for i, m := range micrographs(t, 48, false) {
 		rng := rand.New(rand.NewPCG(uint64(i), 8))
 		sigma := max(1, m.noise())
 		print8 := func(m micrograph) metrics.Print { return metrics.PrintOf(m.gray, nil, m.w, m.h, metrics.Rect{}) }

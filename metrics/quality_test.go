@@ -163,11 +163,12 @@ func TestLookFindsInterruptedScans(t *testing.T) {
 // What has no noise, or is dark, clipped or flat at the border, was scanned all the same.
 func TestLookTakesNoPictureForAnInterruptedScan(t *testing.T) {
 	const side = 512
+	blob := func(x, y float64) float64 { return math.Exp(-((x-256)*(x-256) + (y-256)*(y-256)) / 5000) }
 	for name, gray := range map[string][]uint8{
 		"discs without noise":      drawn(side, side, 0, discs(0.5)),
 		"smooth discs":             drawn(side, side, 0, discs(3)),
-		"a blob in the middle":     drawn(side, side, 0, func(x, y float64) float64 { return 200 * math.Exp(-(math.Pow(x-256, 2)+math.Pow(y-256, 2))/5000) }),
-		"a noisy blob, clipped":    drawn(side, side, 2, func(x, y float64) float64 { return -20 + 200*math.Exp(-(math.Pow(x-256, 2)+math.Pow(y-256, 2))/5000) }),
+		"a blob in the middle":     drawn(side, side, 0, func(x, y float64) float64 { return 200 * blob(x, y) }),
+		"a noisy blob, clipped":    drawn(side, side, 2, func(x, y float64) float64 { return -20 + 200*blob(x, y) }),
 		"a dark lower half":        drawn(side, side, 0.7, func(_, y float64) float64 { return 120 - 115/(1+math.Exp((300-y)/2)) }),
 		"an oblique clipped edge":  drawn(side, side, 8, func(x, y float64) float64 { return 120 + 200/(1+math.Exp((400+x/20-y)/2)) }),
 		"a slope across":           drawn(side, side, 0, func(x, _ float64) float64 { return x / 2 }),
