@@ -223,7 +223,7 @@ func (r *rows) endsAtOnce(at func(i int) int, n int) bool {
 	if usual < liveShare || mean(&far) < usual/2 {
 		return false
 	}
-	if r.clipped[at(n-1)] && size(&r.step[max(at(n-1), at(n))]) < 3*usualStep {
+	if r.clipped[at(n-1)] && size(&r.step[max(at(n-1), at(n))]) < 1.5*usualStep {
 		return false // a slope that has come to black or white
 	}
 	alive, still := 0, 0
