@@ -3,10 +3,11 @@ package metrics
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 const (
-	stretchParts = 3                           // neighbouring parts of a row that a band covers at least
+	stretchParts = 4                           // neighbouring parts of a row that a band covers at least
 	stretches    = rowParts - stretchParts + 1 // that a row has
 	stepNoise    = 6                           // times what is usual between rows, a band's step
 	stepContrast = 0.02                        // of the picture's range, and 1 grey level, a band's step at least
@@ -15,7 +16,7 @@ const (
 )
 
 // charging returns the share of the picture in bands of rows that are brighter or darker than those above and below:
-// over the same long stretch, all grey values step up between two rows and back between two others not far below, or
+// over the same stretch of half the width or more, all grey values step up between two rows and back between two others not far below, or
 // first down. contrast is the picture's range of grey levels. The steps are larger than those usual between rows, and
 // not blurred as the edge of a layer is.
 func (r *rows) charging(contrast float64) float64 {
@@ -25,8 +26,8 @@ func (r *rows) charging(contrast float64) float64 {
 		sizes := make([]float64, 0, r.n)
 		for y := range steps {
 			steps[y][i] = stretch(r.step[y][i : i+stretchParts])
-			if min(r.active[y][i], r.active[y][i+1], r.active[y][i+2]) > deadShare { // the others are clipped
-				sizes = append(sizes, math.Abs(float64(r.step[y][i]+r.step[y][i+1]+r.step[y][i+2])/stretchParts))
+			if slices.Min(r.active[y][i:i+stretchParts]) > deadShare { // the others are clipped
+				sizes = append(sizes, math.Abs(float64(meanStep(r.step[y][i:i+stretchParts]))))
 			}
 		}
 		limits[i] = float32(max(1, stepContrast*contrast))
@@ -46,7 +47,7 @@ func (r *rows) charging(contrast float64) float64 {
 			}
 			rise := d
 			for _, row := range []int{y - 1, y + 1} {
-				beside := (r.step[row][i] + r.step[row][i+1] + r.step[row][i+2]) / stretchParts
+				beside := meanStep(r.step[row][i : i+stretchParts])
 				if sign == 1 {
 					beside = -beside
 				}
@@ -65,7 +66,10 @@ func (r *rows) charging(contrast float64) float64 {
 		}
 		for end := y + 1; end < r.n && end <= y+longest && starts[y][sign] != 0; end++ {
 			if both := starts[y][sign] & starts[end][1-sign]; both != 0 {
-				parts := both | both<<1 | both<<2
+				parts := uint8(0)
+				for k := range stretchParts {
+					parts |= both << k
+				}
 				covered += (end - y) * bits.OnesCount8(parts)
 				y = end - 1
 				break
@@ -77,14 +81,19 @@ func (r *rows) charging(contrast float64) float64 {
 
 // stretch returns the mean step of a stretch's parts; 0 where not all go the same way, and by half of it at least.
 func stretch(parts []float32) float32 {
-	mean := float32(0)
-	for _, d := range parts {
-		mean += d / stretchParts
-	}
+	mean := meanStep(parts)
 	for _, d := range parts {
 		if d/mean < 0.5 || mean == 0 {
 			return 0
 		}
 	}
 	return mean
+}
+
+func meanStep(parts []float32) float32 {
+	sum := float32(0)
+	for _, d := range parts {
+		sum += d
+	}
+	return sum / float32(len(parts))
 }

@@ -101,7 +101,7 @@ func digitised(values []float64, wide bool) (gray8 []uint8, gray16 []uint16) {
 
 // An empty field, whatever its light and noise, may be blank or saturated; nothing else is wrong with it.
 func TestLookFindsNothingInEmptyFrames(t *testing.T) {
-	const w, h = 480, 420
+	const w, h = 320, 280
 	rng := rand.New(rand.NewPCG(21, 22))
 	for i := range 200 {
 		values, name := background(i, w, h, rng)

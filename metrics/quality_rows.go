@@ -11,7 +11,7 @@ import (
 const rowParts = 8
 
 // rowSamples is the most pixels of a row that are looked at.
-const rowSamples = 256
+const rowSamples = 300
 
 // rows holds what the rows of a picture look like, in parts from left to right.
 type rows struct {
@@ -19,6 +19,7 @@ type rows struct {
 	active  [][rowParts]float32 // share of pixels that differ from what lies between their neighbours in the row
 	changed [][rowParts]float32 // share of pixels that differ from the row above; the first row's is the second's
 	step    [][rowParts]float32 // mean difference from the row above, objects' edges clipped
+	clipped []bool              // rows that are all black or all white
 }
 
 // noise returns the standard deviation of the noise in grey levels; NaN where nearly all is clipped.
@@ -85,12 +86,14 @@ func (p picture[T]) rows() *rows {
 	still := int(0.05 * gaussian(across)) // so little is not noise but, say, dither
 	clip := max(1, int(4*gaussian(down)))
 
-	r := &rows{n: h, active: make([][rowParts]float32, h), changed: make([][rowParts]float32, h), step: make([][rowParts]float32, h)}
+	r := &rows{n: h, active: make([][rowParts]float32, h), changed: make([][rowParts]float32, h), step: make([][rowParts]float32, h),
+		clipped: make([]bool, h)}
 	stride := (w - 2 + rowSamples - 1) / rowSamples
 	bands := min(runtime.GOMAXPROCS(0), max(1, h/128))
 	parallel(bands, func(b int) {
 		for y := h * b / bands; y < h*(b+1)/bands; y++ {
 			row, above := p.row(y), p.row(max(y-1, 0))
+			r.clipped[y] = row[w/2] == 0 || int(row[w/2]) == p.levels-1
 			for part := range rowParts {
 				x0, x1 := 1+(w-2)*part/rowParts, 1+(w-2)*(part+1)/rowParts
 				active, changed, sum, n := 0, 0, 0, 0
@@ -107,6 +110,7 @@ func (p picture[T]) rows() *rows {
 					sum += min(max(d, -clip), clip)
 					n++
 				}
+				r.clipped[y] = r.clipped[y] && active == 0
 				r.active[y][part] = float32(active) / float32(n)
 				r.changed[y][part] = float32(changed) / float32(n)
 				r.step[y][part] = float32(sum) / float32(n)
@@ -123,6 +127,15 @@ func mean(parts *[rowParts]float32) float64 {
 		sum += v
 	}
 	return float64(sum) / rowParts
+}
+
+// size returns the mean magnitude.
+func size(parts *[rowParts]float32) float64 {
+	sum := 0.0
+	for _, v := range parts {
+		sum += math.Abs(float64(v))
+	}
+	return sum / rowParts
 }
 
 // A row with fewer active or changed pixels is dead; the others of a picture have this many at least if noise, not
@@ -182,7 +195,11 @@ func (r *rows) alive(y int) (share [rowParts]float32) {
 // endsAtOnce tells whether the row after n dead ones is as alive as those farther in, in all parts.
 func (r *rows) endsAtOnce(at func(i int) int, n int) bool {
 	var near, far [rowParts]float32
+	usualStep := 0.
 	for i := range livingRows {
+		if i > 0 {
+			usualStep += size(&r.step[at(n+i)]) / (livingRows - 1)
+		}
 		for part, v := range r.alive(at(n + i)) {
 			if i < 3 {
 				near[part] += v / 3
@@ -205,6 +222,9 @@ func (r *rows) endsAtOnce(at func(i int) int, n int) bool {
 	usual := shares[len(shares)/2]
 	if usual < liveShare || mean(&far) < usual/2 {
 		return false
+	}
+	if r.clipped[at(n-1)] && size(&r.step[max(at(n-1), at(n))]) < 1.5*usualStep {
+		return false // a slope that has come to black or white
 	}
 	alive, still := 0, 0
 	for part := range rowParts {

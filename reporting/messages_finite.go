@@ -105,6 +105,13 @@ func (r Result) Finite() Result {
 	if r.ImageQuality == nil {
 		r.ImageQuality = []string{}
 	}
+	if r.Quality != nil {
+		q := *r.Quality
+		for _, v := range []**float64{&q.Sharpness, &q.Noise, &q.SaturatedShare, &q.Charging, &q.Curtaining, &q.CurtainingDeg, &q.CompleteShare} {
+			*v = finite(*v)
+		}
+		r.Quality = &q
+	}
 	r.Statistics = finiteStats(r.Statistics)
 	r.DensityPerUm2, r.AreaFraction, r.Confidence = finite(r.DensityPerUm2), finite(r.AreaFraction), finite(r.Confidence)
 	r.Acquisition = finiteMap(r.Acquisition)
