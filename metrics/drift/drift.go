@@ -13,9 +13,12 @@ const (
 	method                   = "phase-correlation" // OpenFIBSEM's name
 	defaultMaxDisagreementPx = 0.5
 	defaultMinScore          = 0.15
-	leastPeak                = 6.5  // height of the peak in standard deviations of the surface
-	rivalShare               = 0.85 // height of a second peak, of the first, that makes the answer ambiguous
-	coarseAgreement          = 3    // px of the reduced frame between the two sets
+	leastPeak                = 6.5 // height of the peak in standard deviations of the surface
+	rivalShare               = 0.7 // height of a second peak, of the first, that makes the answer ambiguous
+	repeatShare              = 0.4 // the same where the reference repeats itself
+	stillPx                  = 1.5 // of the reduced frame: shorter shifts are looked at twice
+	rivalSupport             = 0.6 // of the tiles that stand still, for another shift to be doubted
+	coarseAgreement          = 3   // px of the reduced frame between the two sets
 )
 
 // Options say what of a frame is used, and when an answer is good enough.
@@ -128,9 +131,16 @@ func (r *Reference) measure(out *Shift, img *Image, s *scratch) string {
 	scale := float64(l.scale)
 	coarseGap := math.Hypot(found.sets[0].x-found.sets[1].x, found.sets[0].y-found.sets[1].y)
 	r.refine(out, img, found.all, mask, s)
-	out.Debug = [10]float64{found.all.value, found.second.value / found.all.value, coarseGap * scale, found.zero / found.all.value, min(found.sets[0].value, found.sets[1].value), s.fine.pools[2].tiles, r.coarse.radius, scale * math.Hypot(out.XPx/scale-found.all.x, out.YPx/scale-found.all.y), r.fine.octaveGap(&s.fine.pools[2])}
+	out.Debug = [10]float64{found.all.value, found.second.value / found.all.value, coarseGap * scale, found.mirror / found.all.value, min(found.sets[0].value, found.sets[1].value), s.fine.pools[2].tiles, r.coarse.radius, scale * math.Hypot(out.XPx/scale-found.all.x, out.YPx/scale-found.all.y), 0, 0}
+	if r.coarse.repeats {
+		out.Debug[9] = 1
+	}
 	if coarseGap > coarseAgreement {
 		out.MaxDisagreementPx = max(out.MaxDisagreementPx, coarseGap*scale)
+	}
+	rival := found.second.value / found.all.value
+	if r.coarse.repeats {
+		rival *= r.coarse.overlap(found.all.x, found.all.y) / r.coarse.overlap(found.second.x, found.second.y)
 	}
 	switch {
 	case found.all.value < leastPeak:
@@ -139,8 +149,32 @@ func (r *Reference) measure(out *Shift, img *Image, s *scratch) string {
 		return fmt.Sprintf("sets disagree by %.1f px", out.MaxDisagreementPx)
 	case out.Score < r.opt.MinScore:
 		return fmt.Sprintf("score %.2f is below %.2f", out.Score, r.opt.MinScore)
-	case found.second.value > rivalShare*found.all.value:
+	case rival > rivalShare || r.coarse.repeats && rival > repeatShare:
 		return fmt.Sprintf("ambiguous: (%.0f, %.0f) px matches as well", found.second.x*scale, found.second.y*scale)
+	case math.Hypot(out.XPx, out.YPx) < stillPx*scale:
+		return r.standsStill(out, img, found, mask, s)
+	}
+	return ""
+}
+
+// standsStill tells why not to believe that nothing moved: a pattern or overlay of the detector, which never moves, may be what
+// matches. It returns "" where the content itself stands still.
+func (r *Reference) standsStill(out *Shift, img *Image, found coarseResult, mask []float64, s *scratch) string {
+	if r.fine.inRim(s.fine) {
+		return "only a strip along one side matches"
+	}
+	support := s.fine.support()
+	gap := r.fine.octaveGap(s.fine)
+	out.Debug[8] = gap
+	if gap > r.opt.MaxDisagreementPx {
+		return fmt.Sprintf("fine and coarse structure disagree by %.1f px", gap)
+	}
+	if found.second.value > leastPeak && found.mirror < found.second.value/2 { // content repeating itself would match on both sides
+		var moved Shift
+		r.refine(&moved, img, found.second, mask, s)
+		if n := s.fine.support(); float64(n) > rivalSupport*float64(support) {
+			return fmt.Sprintf("%d tiles stand still, %d moved by (%.0f, %.0f) px", support, n, moved.XPx, moved.YPx)
+		}
 	}
 	return ""
 }

@@ -244,8 +244,8 @@ func TestExplore(t *testing.T) {
 			return
 		}
 		s, _ := ref.Measure(p.next)
-		fmt.Printf("R %3d err %8.3f ok %-5v score %.3f dis %7.3f z %6.1f ratio %.2f dA %6.1f zero %.2f zmin %.1f tiles %.1f rad %.0f moved %.1f band %.3f | %s sigma %g %s (%.1f,%.1f) %s\n", i, math.Hypot(s.XPx-p.x, s.YPx-p.y), s.Success, s.Score, s.MaxDisagreementPx,
-			s.Debug[0], s.Debug[1], s.Debug[2], s.Debug[3], s.Debug[4], s.Debug[5], s.Debug[6], s.Debug[7], s.Debug[8], p.set, p.sigma, p.what, p.x, p.y, s.Reason)
+		fmt.Printf("R %3d err %8.3f ok %-5v score %.3f dis %7.3f z %6.1f ratio %.2f dA %6.1f zero %.2f zmin %.1f tiles %.1f rep %.0f moved %.1f band %.3f | %s sigma %g %s (%.1f,%.1f) %s\n", i, math.Hypot(s.XPx-p.x, s.YPx-p.y), s.Success, s.Score, s.MaxDisagreementPx,
+			s.Debug[0], s.Debug[1], s.Debug[2], s.Debug[3], s.Debug[4], s.Debug[5], s.Debug[9], s.Debug[7], s.Debug[8], p.set, p.sigma, p.what, p.x, p.y, s.Reason)
 		if dump != "" {
 			f, _ := os.Create(filepath.Join(dump, fmt.Sprintf("%03d.bin", i)))
 			binary.Write(f, binary.LittleEndian, []float64{float64(p.first.Width), float64(p.first.Height), p.x, p.y})
