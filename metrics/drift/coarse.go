@@ -131,7 +131,7 @@ func newCoarse(l *layout, s *coarseScratch) *coarse {
 		s.fft.forward(c.sets[set], s.padded)
 	}
 	s.autocorrelation(white)
-	c.radius = 2
+	c.radius = 4
 	for r := 1; r < min(l.nx, l.ny)/4; r++ {
 		if white[r] > peakFoot*white[0] || white[r*l.nx] > peakFoot*white[0] {
 			c.radius = max(c.radius, float64(r)+1)
@@ -153,7 +153,7 @@ func (s *coarseScratch) autocorrelation(dst []float64) {
 
 const (
 	peakFoot    = 0.3
-	repeatLevel = 0.5 // of the autocorrelation, for content to count as repeating itself
+	repeatLevel = 0.6 // of the autocorrelation, for content to count as repeating itself
 	repeatReach = 20  // px of the reduced frame to which the main lobe may extend
 )
 

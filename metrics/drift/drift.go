@@ -130,7 +130,7 @@ func (r *Reference) measure(out *Shift, img *Image, s *scratch) string {
 	}
 	scale := float64(l.scale)
 	coarseGap := math.Hypot(found.sets[0].x-found.sets[1].x, found.sets[0].y-found.sets[1].y)
-	r.refine(out, img, found.all, mask, s)
+	r.refine(out, img, found.all, 2*r.layout.scale+1, mask, s)
 	out.Debug = [10]float64{found.all.value, found.second.value / found.all.value, coarseGap * scale, found.mirror / found.all.value, min(found.sets[0].value, found.sets[1].value), s.fine.pools[2].tiles, r.coarse.radius, scale * math.Hypot(out.XPx/scale-found.all.x, out.YPx/scale-found.all.y), 0, 0}
 	if r.coarse.repeats {
 		out.Debug[9] = 1
@@ -171,19 +171,20 @@ func (r *Reference) standsStill(out *Shift, img *Image, found coarseResult, mask
 	}
 	if found.second.value > leastPeak && found.mirror < found.second.value/2 { // content repeating itself would match on both sides
 		var moved Shift
-		r.refine(&moved, img, found.second, mask, s)
-		if n := s.fine.support(); float64(n) > rivalSupport*float64(support) {
+		r.refine(&moved, img, found.second, r.layout.scale, mask, s)
+		elsewhere := math.Hypot(moved.XPx-out.XPx, moved.YPx-out.YPx) > stillPx*float64(r.layout.scale)
+		if n := s.fine.support(); elsewhere && float64(n) > rivalSupport*float64(support) {
 			return fmt.Sprintf("%d tiles stand still, %d moved by (%.0f, %.0f) px", support, n, moved.XPx, moved.YPx)
 		}
 	}
 	return ""
 }
 
-// refine measures on tiles of the full frame around a shift of the reduced frame.
-func (r *Reference) refine(out *Shift, img *Image, at peak, mask []float64, s *scratch) {
+// refine measures on tiles of the full frame around a shift of the reduced frame, at first at most search px away.
+func (r *Reference) refine(out *Shift, img *Image, at peak, search int, mask []float64, s *scratch) {
 	scale := float64(r.layout.scale)
 	x, y := math.Round(at.x*scale), math.Round(at.y*scale)
-	search := min(2*r.layout.scale+1, r.layout.tile/4)
+	search = min(search, r.layout.tile/4)
 	for range 3 {
 		r.fine.cut(img, int(x), int(y), mask, s.fine)
 		r.fine.estimate(s.fine, search)
@@ -196,6 +197,6 @@ func (r *Reference) refine(out *Shift, img *Image, at peak, mask []float64, s *s
 		if math.Abs(all.x) < 0.75 && math.Abs(all.y) < 0.75 {
 			return
 		}
-		x, y, search = math.Round(out.XPx), math.Round(out.YPx), 2
+		x, y, search = math.Round(out.XPx), math.Round(out.YPx), min(search, 2)
 	}
 }

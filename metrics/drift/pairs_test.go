@@ -159,6 +159,9 @@ func realPairs(from map[string][]plane, n int, seed uint64, changed float64, eac
 		if rng.IntN(5) == 0 {
 			limit = 60
 		}
+		if os.Getenv("DRIFT_SMALL") != "" {
+			limit = 1.4
+		}
 		d, a := limit*math.Sqrt(rng.Float64()), rng.Float64()*2*math.Pi
 		x, y := d*math.Cos(a), d*math.Sin(a)
 		room := 2*reach + 2

@@ -178,7 +178,7 @@ func TestExploreTraps(t *testing.T) {
 	for _, sigma := range []float64{2, 20} {
 		for _, s := range scenes {
 			for _, size := range []int{256} {
-				for _, d := range [][2]float64{{17, -9}, {0, 0}, {4.5, 3.25}, {0.6, -0.3}, {1.6, 1.3}} {
+				for _, d := range [][2]float64{{17, -9}, {0, 0}, {4.5, 3.25}, {0.6, -0.3}, {1.6, 1.3}, {-2.8, 0.2}} {
 					for _, grain := range []float64{1, 3} {
 						rng := rand.New(rand.NewPCG(5, uint64(size)))
 						big := texture(rng, size+100, size+100, grain)
