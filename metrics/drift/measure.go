@@ -70,8 +70,8 @@ func (r *Reference) standsStill(out *Shift, img *Image, found coarseResult, mask
 		var moved Shift
 		r.refine(&moved, img, found.second, r.layout.scale, mask, s)
 		elsewhere := math.Hypot(moved.XPx-out.XPx, moved.YPx-out.YPx) > stillPx*float64(r.layout.scale)
-		if n := s.fine.support(); elsewhere && float64(n) > rivalSupport*float64(support) {
-			return fmt.Sprintf("%d tiles stand still, %d moved by (%.0f, %.0f) px", support, n, moved.XPx, moved.YPx)
+		if n := s.fine.support(); elsewhere && n > rivalSupport*support {
+			return fmt.Sprintf("%.0f tiles stand still, %.0f moved by (%.0f, %.0f) px", support, n, moved.XPx, moved.YPx)
 		}
 	}
 	return ""

@@ -18,8 +18,6 @@ const (
 	leastSpreadPx = 0.15 // tiles closer than that to their median agree
 	undecided     = 0.3  // weight of a tile without a shift of its own
 	maxStepPx     = 1
-	leastVote     = 0.1
-	voteSigma     = 4
 	rimShare      = 0.9
 )
 
@@ -139,22 +137,18 @@ func (f *fine) agree(s *fineScratch, set int) {
 
 type weighted struct{ value, weight float64 }
 
-// support is how many tiles agree with the shift that was found from all, clearly more than by chance.
-func (s *fineScratch) support() int {
-	var noise, n float64
-	for t, v := range s.votes {
-		if s.energy[t] > 0 {
-			noise += v.noise * v.noise
-			n++
-		}
-	}
-	count := 0
+// support is the effective number of tiles that agree with the shift that was found from all.
+func (s *fineScratch) support() float64 {
+	var one, two float64
 	for _, v := range s.votes {
-		if v.coherence > leastVote && v.coherence > voteSigma*math.Sqrt(noise/max(n, 1)) {
-			count++
-		}
+		c := max(v.coherence, 0)
+		one += c
+		two += c * c
 	}
-	return count
+	if two == 0 {
+		return 0
+	}
+	return one * one / two
 }
 
 // inRim tells whether nearly all that agrees is in the outermost row or column of tiles on one side, as a data bar is.
