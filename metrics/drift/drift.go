@@ -2,7 +2,6 @@ package drift
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 
@@ -13,9 +12,6 @@ const (
 	method                   = "phase-correlation" // OpenFIBSEM's name
 	defaultMaxDisagreementPx = 0.5
 	defaultMinScore          = 0.15
-	leastPeak                = 6.5  // height of the peak in standard deviations of the surface
-	rivalShare               = 0.85 // height of a second peak, of the first, that makes the answer ambiguous
-	coarseAgreement          = 3    // px of the reduced frame between the two sets
 )
 
 // Options say what of a frame is used, and when an answer is good enough.
@@ -35,8 +31,6 @@ type Shift struct {
 	MaxDisagreementPx float64 // between the estimates of the two disjoint sets
 	Method            string  // "phase-correlation"
 	Reason            string  // why not Success; "" otherwise
-
-	Debug [10]float64
 }
 
 // Reference is the frame that others are compared with. Safe for concurrent use.
@@ -59,8 +53,9 @@ type scratch struct {
 	hashes  []uint64
 }
 
-// NewReference prepares a frame; the pixels are not kept. It fails where the analysed area is not inside the frame, is smaller
-// than 64 px on a side, or is excluded altogether.
+// NewReference prepares a frame; the pixels are not kept. It fails where the image is inconsistent, or the analysed area is not
+// inside the frame, is smaller than 64 px on a side, or is excluded but for a tenth. A blank frame is accepted: nothing
+// will match it.
 func NewReference(img Image, opt Options) (*Reference, error) {
 	if err := img.validate(); err != nil {
 		return nil, err
@@ -74,6 +69,9 @@ func NewReference(img Image, opt Options) (*Reference, error) {
 	}
 	if opt.MinScore == 0 {
 		opt.MinScore = defaultMinScore
+	}
+	if share := l.usableShare(); share < leastUsable {
+		return nil, fmt.Errorf("drift: the excluded rectangles leave %.0f %% of the analysed area: %.0f %% are needed", share*100, leastUsable*100)
 	}
 	r := &Reference{width: img.Width, height: img.Height, opt: opt, layout: l}
 	workers := runtime.GOMAXPROCS(0)
@@ -108,60 +106,4 @@ func (r *Reference) Measure(img Image) (Shift, error) {
 	out.Reason = r.measure(&out, &img, s)
 	out.Success = out.Reason == ""
 	return out, nil
-}
-
-// measure fills out and returns why it is not to be used.
-func (r *Reference) measure(out *Shift, img *Image, s *scratch) string {
-	l := r.layout
-	img.reduce(s.coarse.v, l.area, l.scale, l.width, l.height, s.workers)
-	mask, share := r.still.usableIn(s.mask, img, s.coarse.v, s.hashes, s.workers)
-	switch {
-	case r.coarse == nil:
-		return "no texture in the reference"
-	case share < leastUsable:
-		return fmt.Sprintf("only %.0f %% of the area usable", share*100)
-	}
-	found, ok := r.coarse.find(s.coarse, mask)
-	if !ok {
-		return "no texture"
-	}
-	scale := float64(l.scale)
-	coarseGap := math.Hypot(found.sets[0].x-found.sets[1].x, found.sets[0].y-found.sets[1].y)
-	r.refine(out, img, found.all, mask, s)
-	out.Debug = [10]float64{found.all.value, found.second.value / found.all.value, coarseGap * scale, found.zero / found.all.value, min(found.sets[0].value, found.sets[1].value), s.fine.pools[2].tiles, r.coarse.radius, scale * math.Hypot(out.XPx/scale-found.all.x, out.YPx/scale-found.all.y), r.fine.octaveGap(&s.fine.pools[2])}
-	if coarseGap > coarseAgreement {
-		out.MaxDisagreementPx = max(out.MaxDisagreementPx, coarseGap*scale)
-	}
-	switch {
-	case found.all.value < leastPeak:
-		return fmt.Sprintf("nothing matches: peak of %.1f sigma", found.all.value)
-	case out.MaxDisagreementPx > r.opt.MaxDisagreementPx:
-		return fmt.Sprintf("sets disagree by %.1f px", out.MaxDisagreementPx)
-	case out.Score < r.opt.MinScore:
-		return fmt.Sprintf("score %.2f is below %.2f", out.Score, r.opt.MinScore)
-	case found.second.value > rivalShare*found.all.value:
-		return fmt.Sprintf("ambiguous: (%.0f, %.0f) px matches as well", found.second.x*scale, found.second.y*scale)
-	}
-	return ""
-}
-
-// refine measures on tiles of the full frame around a shift of the reduced frame.
-func (r *Reference) refine(out *Shift, img *Image, at peak, mask []float64, s *scratch) {
-	scale := float64(r.layout.scale)
-	x, y := math.Round(at.x*scale), math.Round(at.y*scale)
-	search := min(2*r.layout.scale+1, r.layout.tile/4)
-	for range 3 {
-		r.fine.cut(img, int(x), int(y), mask, s.fine)
-		r.fine.estimate(s.fine, search)
-		a, b, all := &s.fine.pools[0], &s.fine.pools[1], &s.fine.pools[2]
-		out.XPx, out.YPx, out.Score = x+all.x, y+all.y, min(max(all.score, 0), 1)
-		out.MaxDisagreementPx = math.Hypot(a.x-b.x, a.y-b.y)
-		if a.tiles == 0 || b.tiles == 0 {
-			out.Score = 0
-		}
-		if math.Abs(all.x) < 0.75 && math.Abs(all.y) < 0.75 {
-			return
-		}
-		x, y, search = math.Round(out.XPx), math.Round(out.YPx), 2
-	}
 }

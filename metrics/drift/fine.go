@@ -9,7 +9,7 @@ const (
 	notch          = 1    // multiples of the lowest frequency along an axis that do not count: straight stripes
 	capCoherence   = 0.95 // above it the model is what is wrong, not the noise
 	rounds         = 3    // of weighing the tiles
-	floorCoherence = 0.01
+	floorCoherence = 0.01 // no band is silent altogether
 )
 
 // fine refines a shift on tiles of the full frame that are cut where the shift says the content went.
@@ -91,21 +91,21 @@ func newFine(l *layout, img *Image, s *fineScratch) *fine {
 			f.members[f.band[i]]++
 		}
 	}
-	f.cut(img, 0, 0, l.usable, s)
+	f.cut(img, 0, 0, l.usable, false, s)
 	f.refs, f.energy, f.power = s.spectra, slices.Clone(s.energy), slices.Clone(s.power)
 	s.spectra = make([][]complex128, len(f.refs))
 	return f
 }
 
 // cut leaves in s the spectra of the tiles of an image, moved by dx, dy px, and their energies. Tiles whose reference has none
-// are left out, unless the reference is being made.
-func (f *fine) cut(img *Image, dx, dy int, usable []float64, s *fineScratch) {
+// are left out, unless the reference is being made; with some, so are three of four.
+func (f *fine) cut(img *Image, dx, dy int, usable []float64, some bool, s *fineScratch) {
 	n, half := f.tile, f.tile/2+1
 	parallel(len(s.tiles), len(s.spectra), func(w, t int) {
 		s.energy[t] = 0
 		x0, y0, _ := f.corner(t)
 		x0, y0 = x0+dx, y0+dy
-		if f.refs != nil && f.energy[t] == 0 {
+		if f.refs != nil && f.energy[t] == 0 || some && (t%f.columns%4 > 1 || t/f.columns%4 > 1) {
 			return
 		}
 		if !f.pixels(s.tiles[w].pixels, img, x0, y0, usable) {

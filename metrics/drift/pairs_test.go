@@ -1,8 +1,6 @@
 package drift
 
 import (
-	"encoding/binary"
-	"fmt"
 	"hash/fnv"
 	"image"
 	_ "image/png"
@@ -67,10 +65,15 @@ func load(file string) (plane, bool) {
 		p.h = p.h * 85 / 100 // without the data bar
 	}
 	top := 0.0
+	grey, isGrey := img.(*image.Gray)
 	for y := range p.h {
 		for x := range p.w {
-			r, g, bl, _ := img.At(b.Min.X+x, b.Min.Y+y).RGBA()
-			p.v[y*p.w+x] = float64(r+g+bl) / 3 / 257
+			if isGrey {
+				p.v[y*p.w+x] = float64(grey.Pix[y*grey.Stride+x])
+			} else {
+				r, g, bl, _ := img.At(b.Min.X+x, b.Min.Y+y).RGBA()
+				p.v[y*p.w+x] = float64(r+g+bl) / 3 / 257
+			}
 			top = max(top, p.v[y*p.w+x])
 		}
 	}
@@ -139,12 +142,14 @@ type pair struct {
 	first, next Image
 	x, y        float64
 	sigma       float64
-	what        string
+	what        string // where the changed content is from: the same image elsewhere, or another
 }
+
+const changedShare = 0.3
 
 // realPairs makes n pairs as a milling run makes them: shifted by parts of a pixel, noise of each its own, 30 % of the second
 // replaced by other content, brightness and contrast changed.
-func realPairs(from map[string][]plane, n int, seed uint64, changed float64, each func(pair)) {
+func realPairs(from map[string][]plane, n int, seed uint64, small bool, each func(pair)) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	names := make([]string, 0, len(from))
 	for name := range from {
@@ -158,6 +163,9 @@ func realPairs(from map[string][]plane, n int, seed uint64, changed float64, eac
 		limit := 15.0
 		if rng.IntN(5) == 0 {
 			limit = 60
+		}
+		if small {
+			limit = 1.5
 		}
 		d, a := limit*math.Sqrt(rng.Float64()), rng.Float64()*2*math.Pi
 		x, y := d*math.Cos(a), d*math.Sin(a)
@@ -183,19 +191,17 @@ func realPairs(from map[string][]plane, n int, seed uint64, changed float64, eac
 			continue
 		}
 		what := "same"
-		if changed > 0 {
-			other := p
-			if rng.IntN(2) == 0 {
-				what = "other"
-				o := names[rng.IntN(len(names))]
-				other = from[o][rng.IntN(len(from[o]))]
-			}
-			paste(rng, &two, other, changed)
+		other := p
+		if rng.IntN(2) == 0 {
+			what = "other"
+			o := names[rng.IntN(len(names))]
+			other = from[o][rng.IntN(len(from[o]))]
 		}
+		paste(rng, &two, other, changedShare)
 		sigma := []float64{2, 5, 10, 20, 40}[rng.IntN(5)]
 		n--
 		each(pair{
-			set: set, x: x, y: y, sigma: sigma, what: fmt.Sprintf("%s d=%.1f side=%d", what, d, side),
+			set: set, x: x, y: y, sigma: sigma, what: what,
 			first: one.noisy(rng, 1, 0, sigma),
 			next:  two.noisy(rng, 0.7+0.6*rng.Float64(), 40*rng.Float64()-20, sigma),
 		})
@@ -224,35 +230,4 @@ func deviationOf(v []float64) float64 {
 	}
 	n := float64(len(v))
 	return math.Sqrt(max(0, two/n-one*one/n/n))
-}
-
-func TestExplore(t *testing.T) {
-	dump := os.Getenv("DRIFT_DUMP")
-	half := uint32(0)
-	if os.Getenv("DRIFT_HALF") == "1" {
-		half = 1
-	}
-	from := sources(t, half)
-	for k, v := range from {
-		fmt.Println("#", k, len(v))
-	}
-	i := 0
-	realPairs(from, 300, 1, 0.3, func(p pair) {
-		ref, err := NewReference(p.first, Options{})
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		s, _ := ref.Measure(p.next)
-		fmt.Printf("R %3d err %8.3f ok %-5v score %.3f dis %7.3f z %6.1f ratio %.2f dA %6.1f zero %.2f zmin %.1f tiles %.1f rad %.0f moved %.1f band %.3f | %s sigma %g %s (%.1f,%.1f) %s\n", i, math.Hypot(s.XPx-p.x, s.YPx-p.y), s.Success, s.Score, s.MaxDisagreementPx,
-			s.Debug[0], s.Debug[1], s.Debug[2], s.Debug[3], s.Debug[4], s.Debug[5], s.Debug[6], s.Debug[7], s.Debug[8], p.set, p.sigma, p.what, p.x, p.y, s.Reason)
-		if dump != "" {
-			f, _ := os.Create(filepath.Join(dump, fmt.Sprintf("%03d.bin", i)))
-			binary.Write(f, binary.LittleEndian, []float64{float64(p.first.Width), float64(p.first.Height), p.x, p.y})
-			f.Write(p.first.Gray8)
-			f.Write(p.next.Gray8)
-			f.Close()
-		}
-		i++
-	})
 }

@@ -31,12 +31,7 @@ func (f *fine) estimate(s *fineScratch, search int) {
 		}
 	}
 	for round := range rounds {
-		parallel(len(s.tiles), 2, func(_, set int) { f.sum(s, set) })
-		all, a, b := &s.pools[2], &s.pools[0], &s.pools[1]
-		for i := range all.cross {
-			all.cross[i], all.ref[i], all.new[i] = a.cross[i]+b.cross[i], a.ref[i]+b.ref[i], a.new[i]+b.new[i]
-		}
-		all.tiles = a.tiles + b.tiles
+		f.sumAll(s)
 		parallel(len(s.tiles), 3, func(_, k int) { f.solve(&s.pools[k], search, round == 0) })
 		if round < rounds-1 {
 			f.vote(s, false)
@@ -46,6 +41,16 @@ func (f *fine) estimate(s *fineScratch, search int) {
 		}
 	}
 	f.vote(s, true)
+}
+
+// sumAll adds up the tiles of each set, and of all.
+func (f *fine) sumAll(s *fineScratch) {
+	parallel(len(s.tiles), 2, func(_, set int) { f.sum(s, set) })
+	all, a, b := &s.pools[2], &s.pools[0], &s.pools[1]
+	for i := range all.cross {
+		all.cross[i], all.ref[i], all.new[i] = a.cross[i]+b.cross[i], a.ref[i]+b.ref[i], a.new[i]+b.new[i]
+	}
+	all.tiles = a.tiles + b.tiles
 }
 
 // sum adds up the tiles of one set.

@@ -61,7 +61,7 @@ func word(img *Image, at int) uint64 {
 	return uint64(p[0]) | uint64(p[1])<<16 | uint64(p[2])<<32 | uint64(p[3])<<48
 }
 
-// usable fills mask, one value per pixel of the reduced frame, with 1 for what can be compared: not excluded, not in a row
+// usableIn fills mask, one value per pixel of the reduced frame, with 1 for what can be compared: not excluded, not in a row
 // without any signal, not standing still while the rest moves on. It returns mask, nil where everything is usable, and
 // the usable share.
 func (s *still) usableIn(mask []float64, img *Image, reduced []float64, hashes []uint64, workers int) ([]float64, float64) {

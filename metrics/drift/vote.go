@@ -18,6 +18,7 @@ const (
 	leastSpreadPx = 0.15 // tiles closer than that to their median agree
 	undecided     = 0.3  // weight of a tile without a shift of its own
 	maxStepPx     = 1
+	rimShare      = 0.9
 )
 
 // vote asks each tile about the shift of its set, or of all, and weighs it: changed content and noise lose their weight for want
@@ -135,3 +136,34 @@ func (f *fine) agree(s *fineScratch, set int) {
 }
 
 type weighted struct{ value, weight float64 }
+
+// support is the effective number of tiles that agree with the shift that was found from all.
+func (s *fineScratch) support() float64 {
+	var one, two float64
+	for _, v := range s.votes {
+		c := max(v.coherence, 0)
+		one += c
+		two += c * c
+	}
+	if two == 0 {
+		return 0
+	}
+	return one * one / two
+}
+
+// inRim tells whether nearly all that agrees is in the outermost row or column of tiles on one side, as a data bar is.
+func (f *fine) inRim(s *fineScratch) bool {
+	var sum float64
+	var rims [4]float64
+	for t, v := range s.votes {
+		c := max(v.coherence, 0)
+		c *= c
+		sum += c
+		for k, in := range [...]bool{t/f.columns == 0, t/f.columns == f.rows-1, t%f.columns == 0, t%f.columns == f.columns-1} {
+			if in {
+				rims[k] += c
+			}
+		}
+	}
+	return slices.Max(rims[:]) > rimShare*sum
+}
