@@ -81,7 +81,8 @@ Start here:
   aimsd demo                      see everything work, nothing to set up
   aimsd analyze -o out IMAGES     analyse files and folders once
   aimsd check -c aimsd.yaml       is this machine ready?
-  aimsd run -c aimsd.yaml         the daemon`,
+  aimsd run -c aimsd.yaml         the daemon
+  aimsd watch -c aimsd.yaml       its milling advice, live`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -99,7 +100,11 @@ Start here:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRunCommand(), newDemoCommand(), newAnalyzeCommand(), newMeasureCommand(), newScaleCommand(),
+<<<<<<< HEAD
 		newEvaluateCommand(), newSimulateCommand(), newReportCommand(), newRulesCommand(), newCheckCommand(), newServiceCommand(), newVersionCommand(), newCandidatesCommand(), newBenchCommand(),
+=======
+		newEvaluateCommand(), newSimulateCommand(), newReportCommand(), newWatchCommand(), newArmCommand(), newDisarmCommand(), newCheckCommand(), newServiceCommand(), newVersionCommand(), newCandidatesCommand(), newBenchCommand(),
+>>>>>>> wip-watch
 	)
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {

@@ -203,7 +203,7 @@ func (m micrograph) interrupted(from float64, fill func(x, last int) float64) mi
 	})
 }
 
-// Real micrographs are nearly all good: few are flagged, and these were looked at (docs/specs/019-image-quality.md). The
+// Real micrographs are nearly all good: few are flagged, and these were looked at (docs/specs/020-image-quality.md). The
 // half that the limits were not set on is counted.
 func TestQualityFlagsFewRealMicrographs(t *testing.T) {
 	flagged, n := map[string]int{}, 0

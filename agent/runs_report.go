@@ -37,14 +37,17 @@ func writeReport(ctx context.Context, store *reporting.Store, rec reporting.RunR
 
 // gatherInputs lists a run's frames from the store, in their order.
 func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *reporting.Batch) error {
-	results := map[string]*reporting.FrameResult{}
+	results, milled := map[string]*reporting.FrameResult{}, map[string]*reporting.MillingFrame{}
 	for res, err := range store.Results(ctx, id) {
 		if err != nil {
 			return err
 		}
+		if m := reporting.MillingFrameOf(res.Frame.Source, res.Frame.Seq, res.Result.Milling); m != nil {
+			milled[res.Frame.ID] = m
+		}
 		// A run may have hundreds of thousands of frames: only what reports show of each is kept in memory.
 		res.Result.Statistics = map[string]metrics.Stat{"ecd_px": res.Result.Statistics["ecd_px"]}
-		res.Result.Acquisition, res.Frame = nil, reporting.FrameRecord{ID: res.Frame.ID}
+		res.Result.Acquisition, res.Result.Milling, res.Frame = nil, nil, reporting.FrameRecord{ID: res.Frame.ID}
 		results[res.Frame.ID] = &res
 	}
 	frames, err := store.Frames(ctx, id)
@@ -64,6 +67,7 @@ func gatherInputs(ctx context.Context, store *reporting.Store, id string, b *rep
 				break
 			}
 			in.Status, in.Result, in.Sizes, in.Error = reporting.StatusOK, &res.Result, res.Sizes, ""
+			in.Milling = milled[f.ID]
 		case "gated":
 			in.Status = reporting.StatusGated
 		case "dropped":

@@ -48,6 +48,8 @@ type BatchInput struct {
 	Error  string // why it is not ok
 	Result *Result
 	Sizes  Sizes // per object; may be empty when Result is nil
+	// Milling is what Result.Milling amounts to; nil where nothing is milled.
+	Milling *MillingFrame
 }
 
 // WriteBatch writes summary.csv, summary.json and report.html into dir, each replaced in one step. It reads

@@ -10,7 +10,8 @@ import (
 	"github.com/uni-aims/aimsd/metrics"
 )
 
-// summaryHeader is the first line of summary.csv. Columns are only ever added at its end.
+// summaryHeader is the first line of summary.csv; millingHeader follows where something is milled. Columns are only ever
+// added at its end.
 func summaryHeader() []string {
 	return []string{
 		"path", "folder", "status", "error", "objects", "edge_objects", "nm_per_px", "scale_source",
@@ -25,11 +26,19 @@ func summaryHeader() []string {
 // undefined values are empty).
 func writeSummaryCSV(w io.Writer, b *Batch) error {
 	out, header := csv.NewWriter(w), summaryHeader()
+	columns, milled := len(header), b.milled()
+	if milled {
+		header = append(header, millingHeader()...)
+	}
 	if err := out.Write(header); err != nil {
 		return err
 	}
 	for i := range b.Inputs {
-		if err := out.Write(summaryRow(&b.Inputs[i], len(header))); err != nil {
+		row := summaryRow(&b.Inputs[i], columns)
+		if milled {
+			row = append(row, b.Inputs[i].Milling.row()...)
+		}
+		if err := out.Write(row); err != nil {
 			return err
 		}
 	}
@@ -76,14 +85,7 @@ func number(v *float64) string {
 
 // scaledStat multiplies a length's statistics by f.
 func scaledStat(s metrics.Stat, f float64) metrics.Stat {
-	times := func(v *float64) *float64 {
-		if v == nil {
-			return nil
-		}
-		x := *v * f
-		return &x
-	}
-	s.Min, s.Max, s.Mean, s.SD = times(s.Min), times(s.Max), times(s.Mean), times(s.SD)
-	s.P10, s.P50, s.P90 = times(s.P10), times(s.P50), times(s.P90)
+	s.Min, s.Max, s.Mean, s.SD = times(s.Min, f), times(s.Max, f), times(s.Mean, f), times(s.SD, f)
+	s.P10, s.P50, s.P90 = times(s.P10, f), times(s.P50, f), times(s.P90, f)
 	return s
 }

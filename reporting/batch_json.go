@@ -33,6 +33,8 @@ type summary struct {
 
 	Rows []summaryInput `json:"rows"`
 
+	Milling *millingSummary `json:"milling,omitempty"` // where something was milled
+
 	*summaryJournal // nil where no daemon made the run
 }
 
@@ -77,7 +79,7 @@ func summaryOf(b *Batch, p *pool) *summary {
 		Primary: "ecd_px", Statistics: map[string]metrics.Stat{},
 		InputsWithScale: p.scaled, InputsWithoutScale: p.unscaled,
 		AreaFraction: p.areaFraction, DensityPerUm2: p.densityPerUm2,
-		Rows: make([]summaryInput, 0, len(b.Inputs)),
+		Rows: make([]summaryInput, 0, len(b.Inputs)), Milling: millingSummaryOf(b),
 	}
 	if p.scaled > 0 && p.unscaled == 0 {
 		s.Primary = "ecd_nm"

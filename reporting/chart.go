@@ -22,9 +22,12 @@ const (
 // svg collects a chart's elements. Texts are escaped; everything else is numbers and constants.
 type svg struct{ b strings.Builder }
 
-func newSVG(title string) *svg {
+func newSVG(title string) *svg { return newSVGOf(title, chartH) }
+
+// newSVGOf begins a chart of another height.
+func newSVGOf(title string, height float64) *svg {
 	s := &svg{}
-	fmt.Fprintf(&s.b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartW, chartH, html.EscapeString(title))
+	fmt.Fprintf(&s.b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartW, height, html.EscapeString(title))
 	return s
 }
 

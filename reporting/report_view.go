@@ -15,6 +15,7 @@ type reportView struct {
 	Key          []keyFigure
 	Unit         string // "nm, µm, ... or px"
 	UnitNote     string
+	Milling      []millingView
 	Histogram    template.HTML
 	HistogramOf  string
 	Trend        template.HTML
@@ -57,7 +58,7 @@ func reportOf(dir string, b *Batch, p *pool) *reportView {
 	unit := chooseUnit(p.unit(), stat.P50)
 	v := &reportView{
 		Title: titleOf(b.Mode), RunID: b.Run.ID, Unit: unit.name, UnitNote: unitNote(p),
-		Facts: headFacts(b), Warnings: warnings(b, p), Key: keyFigures(b, p, unit),
+		Facts: headFacts(b), Warnings: warnings(b, p), Key: keyFigures(b, p, unit), Milling: millingViews(b),
 		Histogram:   histogramChart(p.diameters(), stat, unit),
 		HistogramOf: histogramNote(p, stat.N),
 		Trend:       inputsChart(trendPoints(b, p, unit), unit),

@@ -1,0 +1,238 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uni-aims/aimsd/metrics/milling"
+	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
+	"github.com/uni-aims/aimsd/reporting"
+)
+
+// replay decides about a run's recorded observations again, source by source.
+type replay struct {
+	Out      io.Writer
+	Plans    map[string]milling.Plan // by source
+	trackers map[string]*milling.Tracker
+
+	frames, compared int
+	differ, advised  int    // decisions, and advices among them, that are other ones
+	first, firstWord string // what differs first, and the first other advice
+	unplanned        map[string]bool
+}
+
+// replayRun is watch --replay.
+func replayRun(c *cobra.Command, r *aimsv1.WatchRequest, asJSON bool, f *feedbackFlags) error {
+	switch {
+	case r.GetRunId() == "":
+		return usagef("watch: --replay needs a run; name it with --run ID")
+	case asJSON || f.address != "":
+		return usagef("watch: --replay reads the store; leave out --json and --address")
+	}
+	path, err := findConfig(f.config)
+	if err != nil {
+		return err
+	}
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	p := &replay{Out: c.OutOrStdout(), Plans: cfg.plans()}
+	return p.run(c.Context(), cfg.DataDir, r.GetRunId(), r.GetSource(), path)
+}
+
+// run replays a run of a store; source "" is every one. It returns a failedError unless every decision is the recorded
+// one.
+func (p *replay) run(ctx context.Context, data, id, source, config string) (err error) {
+	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: data, ReadOnly: true})
+	if err != nil {
+		return usageError{fmt.Errorf("data_dir: %w", err)}
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if _, err := store.Run(ctx, id); errors.Is(err, reporting.ErrNotFound) {
+		return usagef("there is no run %q in %s; %s", id, data, latestRuns(ctx, store))
+	} else if err != nil {
+		return err
+	}
+	p.trackers, p.unplanned = map[string]*milling.Tracker{}, map[string]bool{}
+	frames, err := observed(ctx, store, id, source)
+	if err != nil {
+		return err
+	}
+	for i := range frames {
+		if err := p.frame(&frames[i]); err != nil {
+			return err
+		}
+	}
+	return p.conclude(id, config)
+}
+
+// observedFrame is a frame of a milling source as the store has it.
+type observedFrame struct {
+	source string
+	seq    uint64
+	*reporting.Milling
+}
+
+// observed are a run's frames in the order in which they were decided about: frames that are pushed may come in
+// another one than that of their numbers.
+func observed(ctx context.Context, store *reporting.Store, id, source string) (frames []observedFrame, err error) {
+	for r, err := range store.Results(ctx, id) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Result.Milling != nil && (source == "" || r.Frame.Source == source) {
+			frames = append(frames, observedFrame{r.Frame.Source, r.Frame.Seq, r.Result.Milling})
+		}
+	}
+	slices.SortStableFunc(frames, func(a, b observedFrame) int {
+		return a.Observation.DecisionTime.Compare(b.Observation.DecisionTime)
+	})
+	return frames, nil
+}
+
+// frame decides about a frame again and prints it. Without a plan the recorded decision is printed.
+func (p *replay) frame(seen *observedFrame) error {
+	p.frames++
+	decision := seen.Decision
+	if plan, ok := p.Plans[seen.source]; ok {
+		tracker := p.trackers[seen.source]
+		if tracker == nil {
+			tracker = milling.NewTracker(plan)
+			p.trackers[seen.source] = tracker
+		}
+		again := tracker.Decide(seen.Observation)
+		if seen.Decision != nil {
+			if err := p.compare(seen, &again); err != nil {
+				return err
+			}
+		}
+		decision = &again
+	} else {
+		p.unplanned[seen.source] = true
+	}
+	if decision == nil {
+		_, err := fmt.Fprintf(p.Out, "%s  %s  frame %d  no decision was recorded\n", clockText(seen.Observation.FrameTime), plainText(seen.source), seen.seq)
+		return err
+	}
+	text := fmt.Sprintf("%s  %s  frame %d  %-8s  %s", clockText(seen.Observation.FrameTime.UTC()), seen.source, seen.seq, decision.Advice, decision.Text)
+	if len(decision.Reasons) > 0 {
+		text += "  [" + strings.Join(decision.Reasons, " ") + "]"
+	}
+	_, err := fmt.Fprintln(p.Out, plainText(text))
+	return err
+}
+
+// compare notes where two decisions differ.
+func (p *replay) compare(seen *observedFrame, is *milling.Decision) error {
+	was := seen.Decision
+	p.compared++
+	name, old, now, err := firstDifference(was, is)
+	if err != nil {
+		return fmt.Errorf("frame %d of source %s: %w", seen.seq, seen.source, err)
+	}
+	if name == "" {
+		return nil
+	}
+	p.differ++
+	if p.first == "" {
+		p.first = fmt.Sprintf("frame %d of source %s: %s was %s, is %s", seen.seq, seen.source, name, old, now)
+	}
+	if was.Advice != is.Advice {
+		p.advised++
+		if p.firstWord == "" {
+			p.firstWord = fmt.Sprintf("the first other advice is at frame %d: %s was recorded, %s is decided", seen.seq, was.Advice, is.Advice)
+		}
+	}
+	return nil
+}
+
+// firstDifference names the first field of two decisions that is not the same, with its values; "" where all are.
+func firstDifference(was, is *milling.Decision) (name, old, now string, err error) {
+	a, err := fieldsOf(was)
+	if err != nil {
+		return "", "", "", err
+	}
+	b, err := fieldsOf(is)
+	if err != nil {
+		return "", "", "", err
+	}
+	maps.Copy(a, missingFrom(a, b))
+	for _, key := range slices.Sorted(maps.Keys(a)) {
+		if a[key] != b[key] {
+			return key, orNone(a[key]), orNone(b[key]), nil
+		}
+	}
+	return "", "", "", nil
+}
+
+// missingFrom are the keys of b that a lacks, without values.
+func missingFrom(a, b map[string]string) map[string]string {
+	missing := map[string]string{}
+	for key := range b {
+		if _, ok := a[key]; !ok {
+			missing[key] = ""
+		}
+	}
+	return missing
+}
+
+func orNone(s string) string {
+	if s == "" || s == "null" {
+		return "unknown"
+	}
+	return s
+}
+
+// fieldsOf are a decision's values by name, such as endpoint.value, each as JSON.
+func fieldsOf(d *milling.Decision) (map[string]string, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("decision: %w", err)
+	}
+	var tree map[string]json.RawMessage
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return nil, err
+	}
+	fields := map[string]string{}
+	for name, value := range tree {
+		var inner map[string]json.RawMessage
+		if json.Unmarshal(value, &inner) != nil || inner == nil {
+			fields[name] = string(value)
+			continue
+		}
+		for sub, v := range inner {
+			fields[name+"."+sub] = string(v)
+		}
+	}
+	return fields, nil
+}
+
+// conclude says whether all decisions are the recorded ones.
+func (p *replay) conclude(id, config string) error {
+	switch {
+	case p.frames == 0:
+		return failedError{fmt.Sprintf("run %s has no frame in which something is milled", id)}
+	case len(p.unplanned) > 0:
+		return failedError{fmt.Sprintf("%s mills nothing in source %s: its recorded decisions are shown, and not compared",
+			config, strings.Join(slices.Sorted(maps.Keys(p.unplanned)), ", "))}
+	case p.compared == 0:
+		return failedError{fmt.Sprintf("run %s has no recorded decision to compare with", id)}
+	case p.differ > 0:
+		text := fmt.Sprintf("%d of %s differ; first %s", p.differ, plural(p.compared, "decision"), p.first)
+		if p.firstWord != "" {
+			text += fmt.Sprintf("; %d with another advice, %s", p.advised, p.firstWord)
+		}
+		return failedError{text}
+	}
+	_, err := fmt.Fprintf(p.Out, "%s: every one equals the recorded one\n", plural(p.compared, "decision"))
+	return err
+}
