@@ -163,16 +163,13 @@ func (a *alerts) advices(source string) []milling.RuleAdvice {
 func (b *alertBatch) build(changes []rules.Change, rec reporting.FrameRecord, res *reporting.Result) {
 	for _, c := range changes {
 		m := reporting.AlertMessage{
-			Code: c.Code, Key: c.Key, Severity: c.Severity, State: c.State, Text: c.Text, RaisedAt: c.RaisedAt,
-			Unit: c.Unit, FrameID: cmp.Or(rec.ID, c.FrameID), RunID: rec.RunID,
+			Code: c.Code, Key: c.Key, Severity: c.Severity, State: c.State, Text: changeText(&c, res), RaisedAt: c.RaisedAt,
+			Unit: c.Unit, FrameID: cmp.Or(rec.ID, c.FrameID), RunID: cmp.Or(rec.RunID, c.RunID),
 		}
 		if !c.Boolean {
 			m.Value, m.Limit = &c.Value, &c.Limit
 		}
 		m.Time = c.Time
-		if c.Code == codeScaleMismatch && c.State != rules.Cleared && res != nil {
-			m.Text = cmp.Or(mismatchText(&res.Scale), m.Text)
-		}
 		b.add(m)
 	}
 }

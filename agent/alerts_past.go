@@ -2,7 +2,7 @@ package agent
 
 import (
 	"context"
-	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -34,28 +34,47 @@ func recall(ctx context.Context, store *reporting.Store, set *rules.Set, source 
 	if err != nil || len(recent) == 0 {
 		return err
 	}
+	var failed error
 	p := rules.Past{Source: source}
 	for i := range recent {
 		p.Recent = append(p.Recent, frameInput(&recent[i].Frame, &recent[i].Result))
 	}
-	run := recent[len(recent)-1].Frame.RunID
-	if p.Frames, err = store.CountResults(ctx, run, source); err != nil {
+	open, err := store.OpenRuns(ctx)
+	if err != nil {
 		return err
 	}
-	p.First = func(yield func(rules.Input) bool) {
-		for r, e := range store.DoneResults(ctx, run, source) {
-			if e != nil {
-				err = e
+	var ids []string
+	for _, r := range open {
+		ids = append(ids, r.ID)
+	}
+	for i := range recent { // the one of the newest frame last
+		run := recent[i].Frame.RunID
+		ids = append(slices.DeleteFunc(ids, func(id string) bool { return id == run }), run)
+	}
+	for _, run := range ids {
+		n, err := store.CountResults(ctx, run, source)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			p.Runs = append(p.Runs, rules.PastRun{ID: run, Frames: n, First: inputs(store.DoneResults(ctx, run, source), &failed)})
+		}
+	}
+	set.Recall(p)
+	return failed
+}
+
+// inputs are results as rules see them; an error ends them and is put into failed.
+func inputs(results iter.Seq2[reporting.FrameResult, error], failed *error) iter.Seq[rules.Input] {
+	return func(yield func(rules.Input) bool) {
+		for r, err := range results {
+			if err != nil {
+				*failed = err
 				return
 			}
-			if !before.IsZero() && !r.Frame.DoneAt.Before(before) || !yield(frameInput(&r.Frame, &r.Result)) {
+			if !yield(frameInput(&r.Frame, &r.Result)) {
 				return
 			}
 		}
 	}
-	set.Recall(p)
-	if err != nil {
-		return fmt.Errorf("past of source %s for its rules: %w", source, err)
-	}
-	return nil
 }

@@ -41,6 +41,7 @@ func checkAll(ctx context.Context, c Config) iter.Seq[finding] {
 			func() []finding { return checkStore(ctx, c.DataDir) },
 			func() []finding { return checkFolders(c.folders()) },
 			func() []finding { return checkBroker(ctx, c.MQTT) },
+			func() []finding { return checkMilling(ctx, c) },
 			func() []finding { return checkLog(c.Log) },
 			func() []finding { return checkListeners(ctx, c) },
 			func() []finding { return []finding{checkClock(time.Now()), checkDisk(c.DataDir, c.Disk)} },

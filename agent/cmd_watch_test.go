@@ -28,6 +28,10 @@ func (a *armable) Arm(_ context.Context, r *aimsv1.ArmRequest) (*aimsv1.ArmState
 	return &aimsv1.ArmState{Source: r.GetSource(), Armed: true, RunId: r.GetRunId(), LeaseLeftMs: r.GetLeaseMs(), AllowStop: r.GetAllowStop(), By: r.GetBy()}, nil
 }
 
+func (a *armable) Arming(_ context.Context, r *aimsv1.ArmingRequest) (*aimsv1.ArmState, error) {
+	return &aimsv1.ArmState{Source: r.GetSource(), Armed: a.armed != nil}, nil
+}
+
 func (a *armable) Disarm(_ context.Context, r *aimsv1.DisarmRequest) (*aimsv1.ArmState, error) {
 	a.armed = nil
 	return &aimsv1.ArmState{Source: r.GetSource(), Why: "disarmed"}, nil

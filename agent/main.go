@@ -100,7 +100,8 @@ Start here:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRunCommand(), newDemoCommand(), newAnalyzeCommand(), newMeasureCommand(), newScaleCommand(),
-		newEvaluateCommand(), newSimulateCommand(), newReportCommand(), newWatchCommand(), newArmCommand(), newDisarmCommand(), newCheckCommand(), newServiceCommand(), newVersionCommand(), newCandidatesCommand(), newBenchCommand(),
+		newEvaluateCommand(), newSimulateCommand(), newReportCommand(), newRulesCommand(), newWatchCommand(), newArmCommand(), newDisarmCommand(),
+		newCheckCommand(), newServiceCommand(), newVersionCommand(), newCandidatesCommand(), newBenchCommand(),
 	)
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {

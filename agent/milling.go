@@ -107,6 +107,7 @@ func (m *millings) observe(ctx context.Context, a stream.Arrival, f *stream.Fram
 		m.Log.Error("the milled region was not looked at", zap.String("source", a.Source), zap.String("name", a.Name), zap.Error(err))
 		o = milling.Observation{Fault: milling.ReasonNoResult}
 	}
+	o = o.Finite()
 	o.NmPerPx, o.Quality = res.Scale.NmPerPx, slices.Clone(res.ImageQuality)
 	o.ScaleMismatch = mismatchText(&res.Scale) != ""
 	m.identify(&o, a, f.ReceivedAt)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -76,6 +77,14 @@ func scaleMismatch(s *reporting.Scale) *float64 {
 	}
 	off := math.Abs(*s.Ratio - 1)
 	return &off
+}
+
+// changeText is what an alert says of a change; res is nil where no frame brought it.
+func changeText(c *rules.Change, res *reporting.Result) string {
+	if c.Code == codeScaleMismatch && c.State != rules.Cleared && res != nil {
+		return cmp.Or(mismatchText(&res.Scale), c.Text)
+	}
+	return c.Text
 }
 
 // mismatchText says of a frame's scale, in an alert's few words, what disagrees and why; "" where nothing does.

@@ -18,6 +18,7 @@ import (
 const (
 	codeActuationFailed = "ACTUATION_FAILED"
 	codeActed           = "MILLING_ACTED"
+	codeNotActed        = "MILLING_NOT_ACTED" // the rules forbid it, or it does not mill
 	codeArmed           = "MILLING_ARMED"
 	codeDisarmed        = "MILLING_DISARMED"
 )
@@ -98,16 +99,18 @@ func (s *steering) Arm(_ context.Context, r *aimsv1.ArmRequest) (*aimsv1.ArmStat
 	if err != nil {
 		return nil, err
 	}
-	if open := s.Open(r.GetSource()); open == "" {
+	open := s.Open(r.GetSource())
+	switch {
+	case open == "":
 		return nil, fmt.Errorf("source %s has no open run; arm it when its first frame has come", r.GetSource())
-	} else if open != r.GetRunId() {
+	case r.GetRunId() != "" && r.GetRunId() != open:
 		return nil, fmt.Errorf("run %q is not the open one of source %s, that is %s", r.GetRunId(), r.GetSource(), open)
 	}
 	const most = int64(1<<63-1) / int64(time.Millisecond)
 	if r.GetLeaseMs() <= 0 || r.GetLeaseMs() > most {
 		return nil, fmt.Errorf("lease_ms is %d; say for how long, in milliseconds", r.GetLeaseMs())
 	}
-	state, err := d.Arm(r.GetRunId(), time.Duration(r.GetLeaseMs())*time.Millisecond, r.GetAllowStop(), r.GetBy())
+	state, err := d.Arm(open, time.Duration(r.GetLeaseMs())*time.Millisecond, r.GetAllowStop(), r.GetBy())
 	return armState(state), err
 }
 
@@ -118,6 +121,15 @@ func (s *steering) Disarm(_ context.Context, r *aimsv1.DisarmRequest) (*aimsv1.A
 		return nil, err
 	}
 	return armState(d.Disarm(r.GetBy(), "")), nil
+}
+
+// Arming implements reporting.Steering.
+func (s *steering) Arming(_ context.Context, r *aimsv1.ArmingRequest) (*aimsv1.ArmState, error) {
+	d, err := s.driver(r.GetSource())
+	if err != nil {
+		return nil, err
+	}
+	return armState(d.State()), nil
 }
 
 func (s *steering) driver(source string) (*steer.Driver, error) {
@@ -133,15 +145,17 @@ func armState(a steer.ArmState) *aimsv1.ArmState {
 
 // record tells what was done, or was not, for an advice.
 func (s *steering) record(source string, c steer.Command) {
-	severity := rules.Info
+	code, severity := codeActed, rules.Info
 	switch c.Outcome {
+	case steer.Ignored, steer.Already:
+		code = codeNotActed
 	case steer.Failed:
 		severity = rules.Critical
 	case steer.Done, steer.Abandoned:
 		severity = rules.Warning
 	}
 	s.event(reporting.EventMessage{
-		Code: codeActed, Severity: severity, Text: fmt.Sprintf("advice %s of source %s: %s, %s", c.Advice, source, c.Outcome, c.Why),
+		Code: code, Severity: severity, Text: fmt.Sprintf("advice %s of source %s: %s, %s", c.Advice, source, c.Outcome, c.Why),
 		RunID: &c.RunID, FrameID: known(c.FrameID), Data: map[string]any{
 			"source": source, "command_id": c.ID, "advice": c.Advice, "verb": string(c.Verb), "outcome": string(c.Outcome), "why": c.Why,
 			"state": string(c.State), "requests": c.Requests, "armed_by": c.ArmedBy, "allow_stop": c.AllowStop, "took_ms": c.TookMs, "seq": c.Seq,

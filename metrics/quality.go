@@ -1,9 +1,6 @@
 package metrics
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // What is wrong with a picture: the words of ImageQuality.Flags, in their order there. Frozen is not found by Look,
 // which knows one frame only, but with Print.
@@ -52,7 +49,7 @@ type ImageQuality struct {
 	// downwards. Nil unless the frame is flagged.
 	CurtainingDeg *float64 `json:"curtaining_deg,omitempty"`
 	// CompleteShare is the share of rows that were scanned: the others, at the upper or lower border, are constant, free
-	// of noise or one repeated line. See complete.
+	// of noise or one repeated line; of those the other numbers tell nothing.
 	CompleteShare *float64 `json:"complete_share"`
 }
 
@@ -73,6 +70,7 @@ func Look(gray8 []uint8, gray16 []uint16, width, height int, area Rect) ImageQua
 	return look(gray16, 1<<16, width, area)
 }
 
+// checkArea returns the area, the whole frame for none.
 func checkArea(gray8 []uint8, gray16 []uint16, width, height int, area Rect) Rect {
 	if area == (Rect{}) {
 		area = Rect{X1: width, Y1: height}
@@ -88,48 +86,59 @@ const minSide = 64
 
 func look[T uint8 | uint16](gray []T, levels, width int, area Rect) ImageQuality {
 	q := ImageQuality{Flags: []string{}}
-	n := area.Area()
-	if n == 0 {
+	p := picture[T]{gray: gray, levels: levels, width: width, area: area}
+	if area.Area() == 0 {
 		return q
 	}
-	counts := histogram(gray, levels, width, area)
-	if level(counts, n/1000) == level(counts, n-1-n/1000) {
+	g := p.greys()
+	if g.blank {
 		q.Flags = append(q.Flags, FlagBlank)
 		return q
 	}
+	if area.X1-area.X0 < minSide || area.Y1-area.Y0 < minSide {
+		q.judge(g)
+		return q
+	}
+	rows := p.rows()
+	top, bottom := rows.dead()
+	lost := float64(top+bottom) / float64(rows.n)
+	complete := 1 - lost
+	q.CompleteShare = &complete
+	if top+bottom >= incompleteMinRows && lost >= incompleteShare {
+		// Only what was scanned can be judged.
+		q.Flags = append(q.Flags, FlagIncomplete)
+		p.area.Y0, p.area.Y1 = area.Y0+top, area.Y1-bottom
+		if g = p.greys(); g.blank || p.area.Y1-p.area.Y0 < minSide {
+			return q
+		}
+		rows = p.rows()
+	}
+	noise := p.noise()
+	q.Noise = finite(noise / float64(levels-1))
+	charging := rows.charging(g.contrast)
+	q.Charging = &charging
+	s := p.structure(noise, g.contrast)
+	q.Sharpness, q.Curtaining, q.CurtainingDeg = finite(s.sharpness), finite(s.curtaining), finite(s.curtainingDeg)
+	q.judge(g)
+	return q
+}
+
+// judge adds the flags that the numbers call for.
+func (q *ImageQuality) judge(g greys) {
+	q.SaturatedShare = &g.saturated
 	flag := func(name string, is bool) {
 		if is {
 			q.Flags = append(q.Flags, name)
 		}
 	}
-	saturated := float64(max(counts[0], counts[whiteEnd(counts)])) / float64(n)
-	q.SaturatedShare = &saturated
-	if area.X1-area.X0 < minSide || area.Y1-area.Y0 < minSide {
-		flag(FlagSaturated, saturated > saturatedShare)
-		return q
+	flag(FlagSaturated, g.saturated > saturatedShare)
+	flag(FlagBlurred, q.Sharpness != nil && *q.Sharpness < blurredSharpness)
+	flag(FlagCharging, q.Charging != nil && *q.Charging >= chargingShare)
+	curtained := q.Curtaining != nil && *q.Curtaining >= curtainingShare
+	flag(FlagCurtaining, curtained)
+	if !curtained {
+		q.CurtainingDeg = nil
 	}
-	p := picture[T]{gray: gray, levels: levels, width: width, area: area}
-	noise := p.noise()
-	q.Noise = finite(noise / float64(levels-1))
-	rows := p.rows()
-	complete := rows.complete()
-	q.CompleteShare = &complete
-	contrast := float64(level(counts, n-1-n/100) - level(counts, n/100))
-	charging := rows.charging(contrast)
-	q.Charging = &charging
-	s := p.structure(noise, contrast)
-	q.Sharpness, q.Curtaining = finite(s.sharpness), finite(s.curtaining)
-
-	lost := int(math.Round((1 - complete) * float64(rows.n)))
-	flag(FlagIncomplete, lost >= incompleteMinRows && 1-complete >= incompleteShare)
-	flag(FlagSaturated, saturated > saturatedShare)
-	flag(FlagBlurred, s.sharpness < blurredSharpness)
-	flag(FlagCharging, charging >= chargingShare)
-	if s.curtaining >= curtainingShare {
-		q.CurtainingDeg = finite(s.curtainingDeg)
-	}
-	flag(FlagCurtaining, s.curtaining >= curtainingShare)
-	return q
 }
 
 // picture is the part of a frame that is looked at.

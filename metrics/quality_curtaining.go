@@ -8,6 +8,7 @@ import (
 const (
 	steepestStripes = 15   // degrees off the vertical that stripes may be
 	firmShare       = 0.37 // of positions across a block, where all strips agree on what a stripe is
+	filledShare     = 0.2  // of positions, what stripes take; edges take less
 	otherShare      = 0.25 // of the stripes' variance, in another direction, from which they are a lattice
 	strips          = 8    // parts of a block, one below the other, in each of which a stripe must be seen
 )
@@ -56,7 +57,8 @@ func curtaining(blocks []pyramid, least float64) (share, deg float64) {
 	look(best-1, best+1)
 	best = slices.Index(shares, slices.Max(shares))
 	deg = float64(best - steepestStripes)
-	if inAll(upright, deg, func(p *projection, _ int) float64 { return p.firm() }) < firmShare {
+	if inAll(upright, deg, func(p *projection, _ int) float64 { return p.firm() }) < firmShare ||
+		inAll(upright, deg, func(p *projection, _ int) float64 { return p.filled() }) < filledShare {
 		return 0, 0
 	}
 	const step = 5
@@ -183,6 +185,19 @@ func (p *projection) firm() float64 {
 		}
 	}
 	return float64(n) / float64(len(p.mean))
+}
+
+// filled returns the share of positions that the stripes take: near 1/3 for a random profile, a tenth for an edge.
+func (p *projection) filled() float64 {
+	square, fourth := 0.0, 0.0
+	for _, m := range p.mean {
+		square += m * m
+		fourth += m * m * m * m
+	}
+	if fourth == 0 {
+		return 0
+	}
+	return square * square / fourth / float64(len(p.mean))
 }
 
 // flatten subtracts from each value the mean of those around it, 8 to either side where there are so many. sums has

@@ -72,6 +72,23 @@ func histogram[T uint8 | uint16](gray []T, levels, width int, area Rect) []int {
 	return counts
 }
 
+// greys is what the counts of grey levels tell.
+type greys struct {
+	blank     bool
+	saturated float64 // share of pixels at the black or the white end, whichever holds more
+	contrast  float64 // grey levels from the 1 to the 99 percentile
+}
+
+func (p picture[T]) greys() greys {
+	n := p.area.Area()
+	counts := histogram(p.gray, p.levels, p.width, p.area)
+	return greys{
+		blank:     level(counts, n/1000) == level(counts, n-1-n/1000),
+		saturated: float64(max(counts[0], counts[whiteEnd(counts)])) / float64(n),
+		contrast:  float64(level(counts, n-1-n/100) - level(counts, n/100)),
+	}
+}
+
 // level returns the grey level of the pixel with the given rank, from 0.
 func level(counts []int, rank int) int {
 	for g, c := range counts {

@@ -5,7 +5,7 @@ const printSamples = 4096
 
 const (
 	sameShare = 0.97 // of the pixels with noise that are equal in two frames of one acquisition
-	noisePart = 0.25 // of the pixels that must show noise, for equal ones to tell anything
+	noisePart = 0.5  // of the pixels that must show noise, for equal ones to tell anything
 )
 
 // Print is what tells one acquisition from another: the noise, which never repeats. It takes 32 KB.

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"math"
-	"math/bits"
 	"runtime"
 	"slices"
 )
@@ -12,7 +11,7 @@ import (
 const rowParts = 8
 
 // rowSamples is the most pixels of a row that are looked at.
-const rowSamples = 256
+const rowSamples = 300
 
 // rows holds what the rows of a picture look like, in parts from left to right.
 type rows struct {
@@ -20,7 +19,7 @@ type rows struct {
 	active  [][rowParts]float32 // share of pixels that differ from what lies between their neighbours in the row
 	changed [][rowParts]float32 // share of pixels that differ from the row above; the first row's is the second's
 	step    [][rowParts]float32 // mean difference from the row above, objects' edges clipped
-	noise   float64             // of step, from one row to the next: what is usual between them
+	clipped []bool              // rows that are all black or all white
 }
 
 // noise returns the standard deviation of the noise in grey levels; NaN where nearly all is clipped.
@@ -59,9 +58,9 @@ func spread(n, w, h int, f func(x, y int)) {
 }
 
 // gaussian returns the standard deviation of a normal distribution whose magnitudes are given, from the smaller three
-// quarters: structure makes the larger ones. It sorts them. NaN for fewer than 256.
+// quarters: structure makes the larger ones. It sorts them. NaN for fewer than minSide.
 func gaussian(magnitudes []float64) float64 {
-	if len(magnitudes) < 256 {
+	if len(magnitudes) < minSide {
 		return math.NaN()
 	}
 	slices.Sort(magnitudes)
@@ -87,12 +86,14 @@ func (p picture[T]) rows() *rows {
 	still := int(0.05 * gaussian(across)) // so little is not noise but, say, dither
 	clip := max(1, int(4*gaussian(down)))
 
-	r := &rows{n: h, active: make([][rowParts]float32, h), changed: make([][rowParts]float32, h), step: make([][rowParts]float32, h)}
+	r := &rows{n: h, active: make([][rowParts]float32, h), changed: make([][rowParts]float32, h), step: make([][rowParts]float32, h),
+		clipped: make([]bool, h)}
 	stride := (w - 2 + rowSamples - 1) / rowSamples
 	bands := min(runtime.GOMAXPROCS(0), max(1, h/128))
 	parallel(bands, func(b int) {
 		for y := h * b / bands; y < h*(b+1)/bands; y++ {
 			row, above := p.row(y), p.row(max(y-1, 0))
+			r.clipped[y] = row[w/2] == 0 || int(row[w/2]) == p.levels-1
 			for part := range rowParts {
 				x0, x1 := 1+(w-2)*part/rowParts, 1+(w-2)*(part+1)/rowParts
 				active, changed, sum, n := 0, 0, 0, 0
@@ -109,6 +110,7 @@ func (p picture[T]) rows() *rows {
 					sum += min(max(d, -clip), clip)
 					n++
 				}
+				r.clipped[y] = r.clipped[y] && active == 0
 				r.active[y][part] = float32(active) / float32(n)
 				r.changed[y][part] = float32(changed) / float32(n)
 				r.step[y][part] = float32(sum) / float32(n)
@@ -116,13 +118,6 @@ func (p picture[T]) rows() *rows {
 		}
 	})
 	r.changed[0] = r.changed[1] // there is none above the first row
-	steps := make([]float64, 0, h*rowParts)
-	for y := range r.step {
-		for _, d := range r.step[y] {
-			steps = append(steps, math.Abs(float64(d)))
-		}
-	}
-	r.noise = gaussian(steps)
 	return r
 }
 
@@ -134,6 +129,15 @@ func mean(parts *[rowParts]float32) float64 {
 	return float64(sum) / rowParts
 }
 
+// size returns the mean magnitude.
+func size(parts *[rowParts]float32) float64 {
+	sum := 0.0
+	for _, v := range parts {
+		sum += math.Abs(float64(v))
+	}
+	return sum / rowParts
+}
+
 // A row with fewer active or changed pixels is dead; the others of a picture have this many at least if noise, not
 // smoothness, tells the two apart.
 const (
@@ -141,15 +145,15 @@ const (
 	liveShare = 0.25
 )
 
-// complete returns the share of rows outside runs of dead ones at the upper and lower border. A row is dead if it is
-// constant or smooth, or equal to the one above. Only an interrupted scan ends at once for the whole width, while the
+// dead returns the number of dead rows at the upper and the lower border. A row is dead if it is constant or smooth, or
+// equal to the one above. Only an interrupted scan ends at once for the whole width, while the
 // rows before it are as noisy as any: otherwise the run is a dark background, a clipped layer or a smooth picture.
-func (r *rows) complete() float64 {
-	top, bottom := r.deadRun(1), r.deadRun(-1)
+func (r *rows) dead() (top, bottom int) {
+	top, bottom = r.deadRun(1), r.deadRun(-1)
 	if top+bottom >= r.n {
-		return 1
+		return 0, 0
 	}
-	return 1 - float64(top+bottom)/float64(r.n)
+	return top, bottom
 }
 
 // deadRun returns the number of rows not scanned at the upper (dir 1) or lower (dir -1) border.
@@ -170,7 +174,7 @@ func (r *rows) deadRun(dir int) int {
 		if n <= run || n > r.n-livingRows {
 			continue
 		}
-		if r.endsAtOnce(at, n, share) {
+		if r.endsAtOnce(at, n) {
 			run = n
 		}
 	}
@@ -180,11 +184,23 @@ func (r *rows) deadRun(dir int) int {
 // livingRows are the rows beside a run of dead ones that are compared: the first three with the others.
 const livingRows = 16
 
+// alive returns the shares of pixels with noise: both across and down.
+func (r *rows) alive(y int) (share [rowParts]float32) {
+	for part := range share {
+		share[part] = min(r.active[y][part], r.changed[y][part])
+	}
+	return share
+}
+
 // endsAtOnce tells whether the row after n dead ones is as alive as those farther in, in all parts.
-func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) bool {
+func (r *rows) endsAtOnce(at func(i int) int, n int) bool {
 	var near, far [rowParts]float32
+	usualStep := 0.
 	for i := range livingRows {
-		for part, v := range share[at(n+i)] {
+		if i > 0 {
+			usualStep += size(&r.step[at(n+i)]) / (livingRows - 1)
+		}
+		for part, v := range r.alive(at(n + i)) {
 			if i < 3 {
 				near[part] += v / 3
 			} else {
@@ -194,14 +210,21 @@ func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) 
 	}
 	shares := make([]float64, 0, r.n)
 	for i := n; i < r.n; i++ {
-		if v := mean(&share[at(i)]); v >= deadShare {
+		share := r.alive(at(i))
+		if v := mean(&share); v >= deadShare {
 			shares = append(shares, v)
 		}
+	}
+	if len(shares) == 0 {
+		return false
 	}
 	slices.Sort(shares)
 	usual := shares[len(shares)/2]
 	if usual < liveShare || mean(&far) < usual/2 {
 		return false
+	}
+	if r.clipped[at(n-1)] && size(&r.step[max(at(n-1), at(n))]) < 1.5*usualStep {
+		return false // a slope that has come to black or white
 	}
 	alive, still := 0, 0
 	for part := range rowParts {
@@ -214,53 +237,3 @@ func (r *rows) endsAtOnce(at func(i int) int, n int, share [][rowParts]float32) 
 	}
 	return alive >= rowParts/2 && still*8 >= alive*7
 }
-
-// charging returns the share of the picture in bands of rows that are brighter or darker than those above and below:
-// in the same three or more neighbouring parts, all grey values step up between two rows and back between two others
-// not far below, or first down. contrast is the picture's range of grey levels. The steps are larger than those usual
-// between rows, and not blurred as the edge of a layer is.
-func (r *rows) charging(contrast float64) float64 {
-	limit := float32(max(6*r.noise, 0.02*contrast))
-	starts := make([][2]uint8, r.n) // parts that step up, down
-	for y := 2; y < r.n-1; y++ {
-		for part, d := range r.step[y] {
-			size, sign := d, 0
-			if d < 0 {
-				size, sign = -d, 1
-			}
-			if size < limit {
-				continue
-			}
-			around := float32(0)
-			for _, beside := range []float32{r.step[y-1][part], r.step[y+1][part]} {
-				if sign == 1 {
-					beside = -beside
-				}
-				around += max(beside, 0)
-			}
-			if size >= 3*around {
-				starts[y][sign] |= 1 << part
-			}
-		}
-	}
-	covered, longest := 0, max(1, r.n/10)
-	for y := 0; y < r.n; y++ {
-		for sign := range 2 {
-			if !stretch(starts[y][sign]) {
-				continue
-			}
-			for end := y + 1; end < r.n && end <= y+longest; end++ {
-				if both := starts[y][sign] & starts[end][1-sign]; stretch(both) {
-					covered += (end - y) * bits.OnesCount8(both)
-					y = end - 1
-					break
-				}
-			}
-			break
-		}
-	}
-	return min(1, float64(covered)/float64(r.n*rowParts))
-}
-
-// stretch tells whether three neighbouring parts are among those given.
-func stretch(parts uint8) bool { return parts&(parts<<1)&(parts<<2) != 0 }

@@ -29,10 +29,15 @@ func blockSide(w, h int) int {
 // grey levels, contrast their range.
 func (p picture[T]) structure(noise, contrast float64) structure {
 	blocks := p.blocks()
-	s := structure{sharpness: sharpness(blocks, noise)}
-	s.curtaining, s.curtainingDeg = curtaining(blocks, max(0.5, 0.01*contrast))
+	s := structure{sharpness: sharpness(blocks, noise, float32(p.levels-1)), curtaining: math.NaN(), curtainingDeg: math.NaN()}
+	if len(blocks) >= minBlocks {
+		s.curtaining, s.curtainingDeg = curtaining(blocks, max(0.5, 0.01*contrast))
+	}
 	return s
 }
+
+// minBlocks is the least number of blocks whose median tells stripes from edges.
+const minBlocks = 4
 
 func (p picture[T]) blocks() []pyramid {
 	w, h := p.area.X1-p.area.X0, p.area.Y1-p.area.Y0
@@ -118,8 +123,8 @@ func spreadOf(px int) float64 { return float64(px) * math.Sqrt(5./12) }
 // contrast (after Zhuo and Sim, Defocus map estimation from a single image, Pattern Recognition 44 (2011) 1852).
 // Edges are the local maxima of the slope at 8 px that stand out of the usual slopes; the fine scale is the finest
 // whose noise does not reach theirs. Shading, without a scale of its own, is no edge.
-func sharpness(blocks []pyramid, noise float64) float64 {
-	sigma := edgeBlur(blocks, noise)
+func sharpness(blocks []pyramid, noise float64, white float32) float64 {
+	sigma := edgeBlur(edgesOf(blocks, noise, white))
 	if math.IsNaN(sigma) {
 		return sigma
 	}
@@ -128,8 +133,7 @@ func sharpness(blocks []pyramid, noise float64) float64 {
 
 // edgeBlur returns the sigma in px of edges: the quarter nearest to a step is left out, and of four directions the
 // worst counts, as astigmatism and vibration blur one only.
-func edgeBlur(blocks []pyramid, noise float64) float64 {
-	edges := edgesOf(blocks, noise)
+func edgeBlur(edges []edge) float64 {
 	var by [4][]float64
 	for _, e := range edges {
 		by[e.direction] = append(by[e.direction], e.sigma)
@@ -152,15 +156,15 @@ type edge struct {
 	direction int     // across it, in steps of 45° from the x axis, 0..3
 }
 
-func edgesOf(blocks []pyramid, noise float64) []edge {
+func edgesOf(blocks []pyramid, noise float64, white float32) []edge {
 	const coarse = 2 // 8 px
-	least := max(edgeSlope*usualSlope(blocks, coarse), edgeNoise*slopeNoise(noise, blocks[0][coarse].px))
+	least := max(edgeSlope*usualSlope(blocks, coarse, white), edgeNoise*slopeNoise(noise, blocks[0][coarse].px))
 	found := make([][]edge, len(blocks))
 	each(len(blocks), func(i int) {
 		b := &blocks[i]
 		c := &b[coarse]
-		for y := 2; y < c.side-2; y++ {
-			for x := 2; x < c.side-2; x++ {
+		for y := 3; y < c.side-3; y++ {
+			for x := 3; x < c.side-3; x++ {
 				gx, gy := c.gradient(x, y)
 				g := hypot(gx, gy)
 				if g < least || g == 0 || !c.peak(x, y, gx, gy, g) {
@@ -197,13 +201,17 @@ const (
 
 func hypot(x, y float32) float64 { return math.Sqrt(float64(x*x + y*y)) }
 
-// peak tells whether the slope g at x, y is the largest along its direction.
+// peak tells whether the slope g at x, y is the largest along its direction, and less two elements away to both sides.
 func (p *plane) peak(x, y int, gx, gy float32, g float64) bool {
 	dx, dy := 1, 0
 	if gy*gy > gx*gx {
 		dx, dy = 0, 1
 	}
-	return hypot(p.gradient(x-dx, y-dy)) <= g && hypot(p.gradient(x+dx, y+dy)) < g
+	along := func(k int) float64 {
+		ux, uy := p.gradient(x+k*dx, y+k*dy)
+		return float64(ux*gx+uy*gy) / g
+	}
+	return along(-1) <= g && along(1) < g && along(-2) < 0.8*g && along(2) < 0.8*g
 }
 
 // steepest returns the largest slope in direction ux, uy around element x, y of a coarser plane with squares of px.
@@ -229,16 +237,21 @@ func blur(ratio, fine, coarse float64) float64 {
 }
 
 // usualSlope returns the standard deviation of one component of the slope where there is no structure: as the lower
-// quartile of all magnitudes has it (Rayleigh).
-func usualSlope(blocks []pyramid, scale int) float64 {
+// quartile of all magnitudes has it (Rayleigh). What is black or white tells nothing.
+func usualSlope(blocks []pyramid, scale int, white float32) float64 {
 	var all []float64
 	for i := range blocks {
 		p := &blocks[i][scale]
 		for y := 1; y < p.side-1; y++ {
 			for x := 1 + y%3; x < p.side-1; x += 3 {
-				all = append(all, hypot(p.gradient(x, y)))
+				if v := p.v[y*p.side+x]; v > 0 && v < white {
+					all = append(all, hypot(p.gradient(x, y)))
+				}
 			}
 		}
+	}
+	if len(all) == 0 {
+		return 0
 	}
 	slices.Sort(all)
 	return all[len(all)/4] / 0.75853

@@ -11,7 +11,7 @@ import (
 // Proto is the message as FeedbackService sends it.
 func (m *FeedbackMessage) Proto() *aimsv1.Feedback {
 	p := &aimsv1.Feedback{
-		Id: m.ID, Source: m.Source, RunId: m.RunID, TaskId: m.TaskID, StageName: m.StageName,
+		Id: m.ID, Site: m.Site, Instrument: m.Instrument, TimeUnixNs: nanoseconds(m.Time), Source: m.Source, RunId: m.RunID, TaskId: m.TaskID, StageName: m.StageName,
 		Beam: aimsv1.BeamType(aimsv1.BeamType_value[m.Beam]), FrameId: m.FrameID,
 		FrameTimeUnixNs: nanoseconds(m.FrameTime), DecisionTimeUnixNs: nanoseconds(m.DecisionTime),
 		ValidUntilUnixNs: nanoseconds(m.ValidUntil), ValidForMs: m.ValidForMs, Seq: m.Seq,
@@ -55,5 +55,13 @@ func nanoseconds(t time.Time) int64 {
 func withSkipped(p *aimsv1.Feedback, n uint64) *aimsv1.Feedback {
 	c := proto.CloneOf(p)
 	c.Skipped = n
+	return c
+}
+
+// withValidity is a copy that holds for what is left of its time.
+func withValidity(p *aimsv1.Feedback, now time.Time) *aimsv1.Feedback {
+	c := proto.CloneOf(p)
+	left := time.Duration(p.GetValidUntilUnixNs() - now.UnixNano()).Milliseconds()
+	c.ValidForMs = min(max(left, 0), p.GetValidForMs())
 	return c
 }

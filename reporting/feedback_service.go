@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,6 +18,7 @@ import (
 type Steering interface {
 	Arm(ctx context.Context, r *aimsv1.ArmRequest) (*aimsv1.ArmState, error)
 	Disarm(ctx context.Context, r *aimsv1.DisarmRequest) (*aimsv1.ArmState, error)
+	Arming(ctx context.Context, r *aimsv1.ArmingRequest) (*aimsv1.ArmState, error)
 }
 
 // FeedbackService sends feedback to whoever watches. A reader never holds up the frames: of each source it is kept
@@ -119,7 +121,7 @@ func (s *FeedbackService) Watch(r *aimsv1.WatchRequest, stream grpc.ServerStream
 	}
 	s.watchers[w] = struct{}{}
 	for _, source := range slices.Sorted(maps.Keys(s.last)) {
-		w.offer(s.last[source])
+		w.offer(withValidity(s.last[source], time.Now()))
 	}
 	s.mu.Unlock()
 	defer func() {
@@ -175,6 +177,14 @@ func (s *FeedbackService) Disarm(ctx context.Context, r *aimsv1.DisarmRequest) (
 		return nil, status.Error(codes.FailedPrecondition, errNoController)
 	}
 	return statused(s.Steering.Disarm(ctx, r))
+}
+
+// Arming implements FeedbackService.
+func (s *FeedbackService) Arming(ctx context.Context, r *aimsv1.ArmingRequest) (*aimsv1.ArmState, error) {
+	if s.Steering == nil {
+		return nil, status.Error(codes.FailedPrecondition, errNoController)
+	}
+	return statused(s.Steering.Arming(ctx, r))
 }
 
 const errNoController = "no source has a controller; set milling.act in its configuration, and restart aimsd"

@@ -105,9 +105,25 @@ func (r Result) Finite() Result {
 	if r.ImageQuality == nil {
 		r.ImageQuality = []string{}
 	}
+	if r.Quality != nil {
+		q := *r.Quality
+		for _, v := range []**float64{&q.Sharpness, &q.Noise, &q.SaturatedShare, &q.Charging, &q.Curtaining, &q.CurtainingDeg, &q.CompleteShare} {
+			*v = finite(*v)
+		}
+		r.Quality = &q
+	}
 	r.Statistics = finiteStats(r.Statistics)
 	r.DensityPerUm2, r.AreaFraction, r.Confidence = finite(r.DensityPerUm2), finite(r.AreaFraction), finite(r.Confidence)
 	r.Acquisition = finiteMap(r.Acquisition)
 	r.TimingsMs = r.TimingsMs.finite()
+	if r.Milling != nil {
+		m := *r.Milling
+		m.Observation = m.Observation.Finite()
+		if m.Decision != nil {
+			d := m.Decision.Finite()
+			m.Decision = &d
+		}
+		r.Milling = &m
+	}
 	return r
 }

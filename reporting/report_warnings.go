@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/uni-aims/aimsd/metrics"
 )
 
 const (
@@ -151,10 +153,18 @@ func someNames(paths []string) string {
 
 func flagText(flag string) string {
 	switch flag {
-	case "blank":
+	case metrics.FlagBlank:
 		return "blank frame"
-	case "saturated":
-		return "saturated"
+	case metrics.FlagIncomplete:
+		return "scan interrupted, part of the picture is missing"
+	case metrics.FlagFrozen:
+		return "the same picture again"
+	case metrics.FlagBlurred:
+		return "out of focus or blurred by motion"
+	case metrics.FlagCharging:
+		return "charging, bands along the scan lines"
+	case metrics.FlagCurtaining:
+		return "curtaining, stripes along the milling direction"
 	default:
 		return strings.ReplaceAll(flag, "_", " ")
 	}

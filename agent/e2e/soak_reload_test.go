@@ -119,6 +119,8 @@ func (r *reloadSite) acts() []func() {
 		func() {
 			r.model = 1 - r.model
 			r.accepted(func() { r.sound(); r.hangUp() })
+			before := r.daemon.counts("acq")["processed"] // the change may be the last, and both networks must have had frames
+			eventually(r.t, "the other network has frames", func() bool { return r.daemon.counts("acq")["processed"] > before+1 })
 		},
 		func() {
 			r.refused(`unknown key "colour"`, func() { r.set(r.models[r.model], "colour: red\n", false); r.hangUp() })

@@ -14,10 +14,11 @@ const (
 // coarse finds the shift on the reduced frame.
 type coarse struct {
 	*layout
-	wx, wy []float64
-	band   []uint8 // of each value of a spectrum
-	sets   [2][]complex128
-	radius float64 // of the main peak: the autocorrelation of the weighted reference falls below peakFoot there
+	wx, wy  []float64
+	band    []uint8 // of each value of a spectrum
+	sets    [2][]complex128
+	repeats bool    // the content looks the same at another place
+	radius  float64 // of the main peak: the autocorrelation of the weighted reference falls below peakFoot there
 }
 
 // coarseScratch is what one measurement of a coarse writes to.
@@ -51,6 +52,13 @@ func (c *coarse) spectrumOf(s *coarseScratch, mask []float64) bool {
 	if flatten(s.v, c.width, c.height, mask, s.a, s.b) == 0 {
 		return false
 	}
+	c.transform(s)
+	c.whiten(s.spectrum)
+	return true
+}
+
+// transform leaves in s.spectrum the spectrum of the flattened image in s.v, tapered.
+func (c *coarse) transform(s *coarseScratch) {
 	clear(s.padded)
 	for y := range c.height {
 		out := s.padded[y*c.nx:]
@@ -59,8 +67,6 @@ func (c *coarse) spectrumOf(s *coarseScratch, mask []float64) bool {
 		}
 	}
 	s.fft.forward(s.spectrum, s.padded)
-	c.whiten(s.spectrum)
-	return true
 }
 
 // whiten leaves of each frequency its phase, weighted by how far the mean power of its ring rises above that of the
@@ -124,20 +130,74 @@ func newCoarse(l *layout, s *coarseScratch) *coarse {
 		c.sets[set] = make([]complex128, half*l.ny)
 		s.fft.forward(c.sets[set], s.padded)
 	}
-	for i, v := range s.spectrum {
-		s.spectrum[i] = complex(real(v)*real(v)+imag(v)*imag(v), 0)
-	}
-	s.fft.inverse(white, s.spectrum)
-	c.radius = 2
+	s.autocorrelation(white)
+	c.radius = 4
 	for r := 1; r < min(l.nx, l.ny)/4; r++ {
 		if white[r] > peakFoot*white[0] || white[r*l.nx] > peakFoot*white[0] {
 			c.radius = max(c.radius, float64(r)+1)
 		}
 	}
+	c.transform(s)
+	s.autocorrelation(white)
+	c.repeats = c.repeating(white)
 	return c
 }
 
-const peakFoot = 0.3
+// autocorrelation fills dst from s.spectrum, which is overwritten.
+func (s *coarseScratch) autocorrelation(dst []float64) {
+	for i, v := range s.spectrum {
+		s.spectrum[i] = complex(real(v)*real(v)+imag(v)*imag(v), 0)
+	}
+	s.fft.inverse(dst, s.spectrum)
+}
+
+const (
+	peakFoot    = 0.3
+	repeatLevel = 0.6 // of the autocorrelation, for content to count as repeating itself
+	repeatReach = 20  // px of the reduced frame to which the main lobe may extend
+)
+
+// repeating tells from the autocorrelation whether the content looks the same at another place: a grating, a lattice, or lines that
+// slide along themselves.
+func (c *coarse) repeating(auto []float64) bool {
+	limit := c.maxPx/float64(c.scale) + 0.5
+	reachX, reachY := min(int(limit), c.nx/2-1), min(int(limit), c.ny/2-1)
+	at := func(x, y int) float64 {
+		return auto[(y+c.ny)%c.ny*c.nx+(x+c.nx)%c.nx] / c.overlap(float64(x), float64(y))
+	}
+	level := repeatLevel * max(at(0, 1), at(1, 0), at(0, 0)/4) // noise, which only adds to the middle, does not count
+	w := 2*reachX + 1
+	main := make([]bool, w*(2*reachY+1)) // what is connected with the middle
+	main[reachY*w+reachX] = true
+	for todo := [][2]int{{0, 0}}; len(todo) > 0; {
+		x, y := todo[len(todo)-1][0], todo[len(todo)-1][1]
+		todo = todo[:len(todo)-1]
+		if math.Hypot(float64(x), float64(y)) > repeatReach {
+			return true
+		}
+		for _, d := range [...][2]int{{1, 0}, {-1, 0}, {0, 1}, {0, -1}} {
+			x, y := x+d[0], y+d[1]
+			if x < -reachX || x > reachX || y < -reachY || y > reachY || main[(y+reachY)*w+x+reachX] || at(x, y) < level {
+				continue
+			}
+			main[(y+reachY)*w+x+reachX] = true
+			todo = append(todo, [2]int{x, y})
+		}
+	}
+	for y := -reachY; y <= reachY; y++ {
+		for x := -reachX; x <= reachX; x++ {
+			if !main[(y+reachY)*w+x+reachX] && at(x, y) >= level {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// overlap is the share of the reduced frame that two frames have in common at a shift.
+func (c *coarse) overlap(x, y float64) float64 {
+	return (1 - math.Abs(x)/float64(c.width)) * (1 - math.Abs(y)/float64(c.height))
+}
 
 // peak is a place on a correlation surface, in px of the reduced frame.
 type peak struct{ x, y, value float64 }
@@ -146,7 +206,7 @@ type peak struct{ x, y, value float64 }
 type coarseResult struct {
 	all    peak
 	second peak    // the highest place away from it
-	zero   float64 // value at no shift
+	mirror float64 // value on the other side of it
 	sets   [2]peak
 	// values of the surfaces are in units of their standard deviation
 }
@@ -181,7 +241,8 @@ func (c *coarse) find(s *coarseScratch, mask []float64) (coarseResult, bool) {
 	}
 	r.all = c.highest(joint, nil, 0)
 	r.second = c.highest(joint, &r.all, c.radius)
-	r.zero = joint[0]
+	mx, my := int(math.Round(2*r.all.x-r.second.x)), int(math.Round(2*r.all.y-r.second.y))
+	r.mirror = joint[(my+2*c.ny)%c.ny*c.nx+(mx+2*c.nx)%c.nx]
 	return r, true
 }
 

@@ -1,52 +1,61 @@
 package drift
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 
 	"github.com/uni-aims/aimsd/metrics"
 )
 
+const (
+	method                   = "phase-correlation" // OpenFIBSEM's name
+	defaultMaxDisagreementPx = 0.5
+	defaultMinScore          = 0.15
+)
+
 // Options say what of a frame is used, and when an answer is good enough.
 type Options struct {
 	Analysed          metrics.Rect   // zero value: the whole frame; leaves out a data bar
 	Exclude           []metrics.Rect // where the content is expected to change, such as the milled region: not used
-	MaxPx             float64        // largest shift that is looked for; 0: a quarter of the shorter side of the area
-	MaxDisagreementPx float64        // between the two disjoint sets; 0: 0.5
-	MinScore          float64        // 0: DefaultMinScore
+	MaxPx             float64        // largest shift that is looked for; 0: a quarter of the area's shorter side; at most half of it
+	MaxDisagreementPx float64        // between the estimates of the two disjoint sets; 0: 0.5
+	MinScore          float64        // 0: 0.15
 }
 
-// Shift is a displacement in px of the frame.
+// Shift is how far the content of a frame is from where the reference has it.
 type Shift struct {
-	XPx, YPx          float64
-	Score             float64
-	Success           bool
-	MaxDisagreementPx float64
-	Method            string
-	Reason            string
-
-	Debug [8]float64
+	XPx, YPx          float64 // +x right, +y down (as OpenFIBSEM's fibsem.alignment)
+	Score             float64 // 0..1: coherence of the two frames at this shift, over the frequencies and tiles that carry signal
+	Success           bool    // false: do not use the numbers
+	MaxDisagreementPx float64 // between the estimates of the two disjoint sets
+	Method            string  // "phase-correlation"
+	Reason            string  // why not Success; "" otherwise
 }
 
-// Reference is the frame that others are compared with.
+// Reference is the frame that others are compared with. Safe for concurrent use.
 type Reference struct {
 	width, height int
 	opt           Options
 	layout        *layout
-	coarse        *coarse
+	still         *still
+	coarse        *coarse // nil: the frame is blank
 	fine          *fine
-	pool          sync.Pool
+	scratch       sync.Pool
 }
 
+// scratch is what one measurement writes to.
 type scratch struct {
-	coarse *coarseScratch
-	fine   *fineScratch
+	workers int
+	coarse  *coarseScratch
+	fine    *fineScratch
+	mask    []float64
+	hashes  []uint64
 }
 
-// NewReference prepares a frame.
+// NewReference prepares a frame; the pixels are not kept. It fails where the image is inconsistent, or the analysed area is not
+// inside the frame, is smaller than 64 px on a side, or is excluded but for a tenth. A blank frame is accepted: nothing
+// will match it.
 func NewReference(img Image, opt Options) (*Reference, error) {
 	if err := img.validate(); err != nil {
 		return nil, err
@@ -55,64 +64,46 @@ func NewReference(img Image, opt Options) (*Reference, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.MaxDisagreementPx == 0 {
+		opt.MaxDisagreementPx = defaultMaxDisagreementPx
+	}
+	if opt.MinScore == 0 {
+		opt.MinScore = defaultMinScore
+	}
+	if share := l.usableShare(); share < leastUsable {
+		return nil, fmt.Errorf("drift: the excluded rectangles leave %.0f %% of the analysed area: %.0f %% are needed", share*100, leastUsable*100)
+	}
 	r := &Reference{width: img.Width, height: img.Height, opt: opt, layout: l}
-	if r.opt.MaxDisagreementPx == 0 {
-		r.opt.MaxDisagreementPx = 0.5
+	workers := runtime.GOMAXPROCS(0)
+	r.still = newStill(l, &img, workers)
+	r.scratch.New = func() any {
+		return &scratch{
+			workers: workers, coarse: l.newCoarseScratch(workers), fine: l.newFineScratch(workers),
+			mask: make([]float64, l.width*l.height), hashes: make([]uint64, len(r.still.hashes)),
+		}
 	}
-	r.pool.New = func() any {
-		workers := runtime.GOMAXPROCS(0)
-		return &scratch{coarse: l.newCoarseScratch(workers), fine: l.newFineScratch(workers)}
-	}
-	s := r.pool.Get().(*scratch)
-	defer r.pool.Put(s)
-	img.reduce(s.coarse.v, l.area, l.scale, l.width, l.height, len(s.fine.tiles))
+	s := r.scratch.Get().(*scratch)
+	defer r.scratch.Put(s)
+	img.reduce(s.coarse.v, l.area, l.scale, l.width, l.height, workers)
 	r.coarse = newCoarse(l, s.coarse)
-	if r.coarse == nil {
-		return nil, errors.New("drift: blank")
-	}
 	r.fine = newFine(l, &img, s.fine)
 	return r, nil
 }
 
-// Measure finds the shift.
+// Measure finds how far the content of a frame has moved from the reference. An error is only for a frame whose size does not
+// fit; where the frames cannot be compared, Success is false and Reason says why.
 func (r *Reference) Measure(img Image) (Shift, error) {
 	if err := img.validate(); err != nil {
 		return Shift{}, err
 	}
 	if img.Width != r.width || img.Height != r.height {
-		return Shift{}, fmt.Errorf("drift: frame of %dx%d px does not fit the reference of %dx%d px", img.Width, img.Height, r.width, r.height)
+		return Shift{}, fmt.Errorf("drift: frame of %dx%d px does not fit the reference of %dx%d px: prepare a new reference",
+			img.Width, img.Height, r.width, r.height)
 	}
-	s := r.pool.Get().(*scratch)
-	defer r.pool.Put(s)
-	l := r.layout
-	out := Shift{Method: "phase-correlation"}
-	img.reduce(s.coarse.v, l.area, l.scale, l.width, l.height, len(s.fine.tiles))
-	found, ok := r.coarse.find(s.coarse, l.usable)
-	if !ok {
-		out.Reason = "no texture"
-		return out, nil
-	}
-	scale := float64(l.scale)
-	x, y := int(math.Round(found.all.x*scale)), int(math.Round(found.all.y*scale))
-	search := min(2*l.scale+1, l.tile/4)
-	for range 3 {
-		r.fine.cut(&img, x, y, l.usable, s.fine)
-		for i := range s.fine.pools {
-			s.fine.pools[i].x, s.fine.pools[i].y = 0, 0
-		}
-		r.fine.estimate(s.fine, search)
-		all := &s.fine.pools[2]
-		out.XPx, out.YPx, out.Score = float64(x)+all.x, float64(y)+all.y, all.score
-		a, b := &s.fine.pools[0], &s.fine.pools[1]
-		out.MaxDisagreementPx = math.Hypot(a.x-b.x, a.y-b.y)
-		if math.Abs(all.x) < 0.75 && math.Abs(all.y) < 0.75 {
-			break
-		}
-		search = 2
-		x, y = int(math.Round(out.XPx)), int(math.Round(out.YPx))
-	}
-	dA := scale * math.Hypot(found.sets[0].x-found.sets[1].x, found.sets[0].y-found.sets[1].y)
-	out.Debug = [8]float64{found.all.value, found.second.value / found.all.value, dA, found.zero / found.all.value, min(found.sets[0].value, found.sets[1].value), s.fine.pools[2].tiles, r.coarse.radius, scale * math.Hypot(out.XPx/scale-found.all.x, out.YPx/scale-found.all.y)}
-	out.Success = dA < 3*scale && out.MaxDisagreementPx < r.opt.MaxDisagreementPx
+	s := r.scratch.Get().(*scratch)
+	defer r.scratch.Put(s)
+	out := Shift{Method: method}
+	out.Reason = r.measure(&out, &img, s)
+	out.Success = out.Reason == ""
 	return out, nil
 }

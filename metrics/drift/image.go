@@ -15,13 +15,14 @@ type Image struct {
 
 // validate tells whether sizes and slices fit each other.
 func (m *Image) validate() error {
-	switch n := m.Width * m.Height; {
+	n := len(m.Gray8) + len(m.Gray16)
+	switch {
 	case m.Width <= 0 || m.Height <= 0:
 		return fmt.Errorf("drift: image of %dx%d px: width and height must be positive", m.Width, m.Height)
 	case (m.Gray8 == nil) == (m.Gray16 == nil):
 		return fmt.Errorf("drift: image of %dx%d px: set exactly one of Gray8 and Gray16", m.Width, m.Height)
-	case len(m.Gray8)+len(m.Gray16) != n:
-		return fmt.Errorf("drift: image of %dx%d px: %d pixels given, %d needed", m.Width, m.Height, len(m.Gray8)+len(m.Gray16), n)
+	case n%m.Width != 0 || n/m.Width != m.Height:
+		return fmt.Errorf("drift: image of %dx%d px: %d pixels given, width times height are needed", m.Width, m.Height, n)
 	}
 	return nil
 }

@@ -8,10 +8,13 @@ import (
 )
 
 const (
-	minSidePx   = 64     // the smallest area that is measured
-	maxReduced  = 400000 // pixels of the reduced frame at most
-	maxTiles    = 256
-	overlapLost = 0.5 // share of a tile that may be unusable
+	minSidePx    = 64     // the smallest area that is measured
+	maxReduced   = 150000 // pixels of the reduced frame at most
+	maxTiles     = 144
+	maxTile      = 128 // px
+	minTile      = 32  // px
+	tilesPerSide = 4   // at least, unless tiles are as small as they get
+	overlapLost  = 0.5 // share of a tile that may be unusable
 )
 
 // layout is where a frame is looked at: the area, its reduction, and a grid of cells, each with a tile in its middle.
@@ -34,12 +37,12 @@ func newLayout(width, height int, opt Options) (*layout, error) {
 		l.area = metrics.Rect{X1: width, Y1: height}
 	}
 	if a := l.area; a.X0 < 0 || a.Y0 < 0 || a.X1 > width || a.Y1 > height {
-		return nil, fmt.Errorf("drift: analysed area %v is not inside the frame of %dx%d px", a, width, height)
+		return nil, fmt.Errorf("drift: analysed area %v is not inside the frame of %dx%d px: give columns X0..X1 and rows Y0..Y1 of it", a, width, height)
 	}
 	w, h := l.area.X1-l.area.X0, l.area.Y1-l.area.Y0
 	side := min(w, h)
 	if side < minSidePx {
-		return nil, fmt.Errorf("drift: analysed area of %dx%d px: %d px are needed on each side", w, h, minSidePx)
+		return nil, fmt.Errorf("drift: analysed area of %dx%d px is too small: %d px are needed on each side", w, h, minSidePx)
 	}
 	if math.IsNaN(l.maxPx) || l.maxPx < 0 {
 		return nil, fmt.Errorf("drift: largest shift of %g px: give a positive number, or 0 for a quarter of the shorter side", l.maxPx)
@@ -53,8 +56,8 @@ func newLayout(width, height int, opt Options) (*layout, error) {
 	}
 	l.width, l.height = w/l.scale, h/l.scale
 	l.nx, l.ny = fastLength(l.width), fastLength(l.height)
-	l.tile = 128
-	for l.tile > 32 && side < tilesPerSide*l.tile {
+	l.tile = maxTile
+	for l.tile > minTile && side < tilesPerSide*l.tile {
 		l.tile /= 2
 	}
 	l.columns, l.rows = w/l.tile, h/l.tile
@@ -69,8 +72,6 @@ func newLayout(width, height int, opt Options) (*layout, error) {
 	l.exclude(opt.Exclude)
 	return l, nil
 }
-
-const tilesPerSide = 8
 
 // exclude marks the pixels of the reduced frame that have a part in an excluded rectangle.
 func (l *layout) exclude(rects []metrics.Rect) {
@@ -90,6 +91,18 @@ func (l *layout) exclude(rects []metrics.Rect) {
 			clear(l.usable[y*l.width+x0 : y*l.width+x1])
 		}
 	}
+}
+
+// usableShare is the share of the reduced frame that is not excluded.
+func (l *layout) usableShare() float64 {
+	if l.usable == nil {
+		return 1
+	}
+	var sum float64
+	for _, u := range l.usable {
+		sum += u
+	}
+	return sum / float64(len(l.usable))
 }
 
 // set is 0 or 1, the set to which a pixel of the reduced frame belongs.

@@ -6,6 +6,7 @@ import "math"
 type pool struct {
 	cross    []complex128
 	ref, new []float64
+	scale    []float64    // one over the root of the powers
 	coherent []complex128 // cross spectrum over the root of the powers: complex coherence
 	weight   [tileBands]float64
 	tiles    float64 // effective number
@@ -20,6 +21,9 @@ type pool struct {
 
 // estimate finds from the spectra in s the shifts of the two sets and of all, in px from where the tiles were cut.
 func (f *fine) estimate(s *fineScratch, search int) {
+	for k := range s.pools {
+		s.pools[k].x, s.pools[k].y = 0, 0
+	}
 	for t := range s.weight {
 		s.weight[t] = 0
 		if s.energy[t] > 0 {
@@ -27,17 +31,26 @@ func (f *fine) estimate(s *fineScratch, search int) {
 		}
 	}
 	for round := range rounds {
-		parallel(len(s.tiles), 2, func(_, set int) { f.sum(s, set) })
-		all, a, b := &s.pools[2], &s.pools[0], &s.pools[1]
-		for i := range all.cross {
-			all.cross[i], all.ref[i], all.new[i] = a.cross[i]+b.cross[i], a.ref[i]+b.ref[i], a.new[i]+b.new[i]
-		}
-		all.tiles = a.tiles + b.tiles
+		f.sumAll(s)
 		parallel(len(s.tiles), 3, func(_, k int) { f.solve(&s.pools[k], search, round == 0) })
 		if round < rounds-1 {
-			parallel(len(s.tiles), len(s.weight), func(_, t int) { f.weigh(s, t) })
+			f.vote(s, false)
+			for t, v := range s.votes {
+				s.weight[t] = v.weight
+			}
 		}
 	}
+	f.vote(s, true)
+}
+
+// sumAll adds up the tiles of each set, and of all.
+func (f *fine) sumAll(s *fineScratch) {
+	parallel(len(s.tiles), 2, func(_, set int) { f.sum(s, set) })
+	all, a, b := &s.pools[2], &s.pools[0], &s.pools[1]
+	for i := range all.cross {
+		all.cross[i], all.ref[i], all.new[i] = a.cross[i]+b.cross[i], a.ref[i]+b.ref[i], a.new[i]+b.new[i]
+	}
+	all.tiles = a.tiles + b.tiles
 }
 
 // sum adds up the tiles of one set.
@@ -54,11 +67,19 @@ func (f *fine) sum(s *fineScratch, set int) {
 		}
 		one += weight
 		two += weight * weight
-		r, g := weight/f.energy[t], weight/s.energy[t]
-		c := math.Sqrt(r * g)
+		var scale, ref, next [tileBands]float64
+		for b := range scale {
+			if r, n := f.power[t][b], s.power[t][b]; r > 0 && n > 0 {
+				ref[b], next[b], scale[b] = weight/r, weight/n, weight/math.Sqrt(r*n)
+			}
+		}
 		new := s.spectra[t]
 		for i, v := range f.refs[t] {
-			n := new[i]
+			b := f.band[i]
+			if b == skip {
+				continue
+			}
+			n, c, r, g := new[i], scale[b], ref[b], next[b]
 			p.cross[i] += complex((real(v)*real(n)+imag(v)*imag(n))*c, (real(v)*imag(n)-imag(v)*real(n))*c)
 			p.ref[i] += (real(v)*real(v) + imag(v)*imag(v)) * r
 			p.new[i] += (real(n)*real(n) + imag(n)*imag(n)) * g
@@ -82,9 +103,10 @@ func (f *fine) solve(p *pool, search int, first bool) {
 	f.rotors(ex, ey, p.x, p.y)
 	half := len(f.fx)
 	for i, b := range f.band {
-		p.coherent[i] = 0
+		p.coherent[i], p.scale[i] = 0, 0
 		if q := p.ref[i] * p.new[i]; b != skip && q > 0 {
-			v := p.cross[i] * complex(1/math.Sqrt(q), 0)
+			p.scale[i] = 1 / math.Sqrt(q)
+			v := p.cross[i] * complex(p.scale[i], 0)
 			p.coherent[i] = v
 			count[b]++
 			if first {
@@ -176,33 +198,4 @@ func (f *fine) rotors(ex, ey []complex128, x, y float64) {
 		sin, cos := math.Sincos(w * y)
 		ey[i] = complex(cos, sin)
 	}
-}
-
-// weigh sets a tile's weight from how well it agrees with its set: changed content and noise lose theirs.
-func (f *fine) weigh(s *fineScratch, t int) {
-	if s.energy[t] == 0 {
-		return
-	}
-	_, _, set := f.corner(t)
-	p := &s.pools[set]
-	half := len(f.fx)
-	var cross, ref, new float64
-	for i, b := range f.band {
-		q := p.ref[i] * p.new[i]
-		if b == skip || q <= 0 {
-			continue
-		}
-		v, n := f.refs[t][i], s.spectra[t][i]
-		w := p.weight[b]
-		c := complex(real(v)*real(n)+imag(v)*imag(n), real(v)*imag(n)-imag(v)*real(n)) * p.ex[i%half] * p.ey[i/half]
-		cross += w * real(c) / math.Sqrt(q)
-		ref += w * (real(v)*real(v) + imag(v)*imag(v)) / p.ref[i]
-		new += w * (real(n)*real(n) + imag(n)*imag(n)) / p.new[i]
-	}
-	c := 0.0
-	if ref > 0 && new > 0 {
-		c = min(max(cross/math.Sqrt(ref*new), 0), capCoherence)
-	}
-	s.score[t] = c
-	s.weight[t] = c / (1 - c*c)
 }

@@ -69,17 +69,20 @@ func (a *anchor) leaveOut(r metrics.Rect) {
 // register finds a frame's shift. Hint is where it may be besides near the last one's, such as after a jump.
 func (a *anchor) register(f *Frame, hintX, hintY float64, hinted bool) registration {
 	a.cur.take(f, a.area, a.bin, &a.scratch)
-	starts := [][2]float64{a.coarse(a.lastX, a.lastY), {a.lastX, a.lastY}}
+	b := float64(a.bin)
+	starts := [][2]float64{{a.lastX, a.lastY}, a.coarse(a.lastX, a.lastY)}
 	if hinted {
-		starts = append(starts, [2]float64{hintX / float64(a.bin), hintY / float64(a.bin)})
+		starts = append(starts, [2]float64{hintX / b, hintY / b})
 	}
 	var best registration
-	for _, s := range starts {
+	for i, s := range starts {
+		if i > 0 && best.ok && math.Hypot(s[0]-best.x, s[1]-best.y) < coarsePx { // it would end at the same place
+			continue
+		}
 		if r := a.solve(s[0], s[1]); r.correlation > best.correlation {
 			best = r
 		}
 	}
-	b := float64(a.bin)
 	best.x, best.y, best.disagreement = best.x*b, best.y*b, best.disagreement*b
 	return best
 }

@@ -8,7 +8,7 @@ import (
 // Where exactly the front's edge is: the mean profile across it.
 const (
 	profilePx = 24  // on both sides of the front
-	searchPx  = 10  // that a column's front is moved by at most
+	searchPx  = 6   // that a column's front is moved by at most
 	aheadPx   = 12  // from here on the profile is that of the surface
 	clearSD   = 4.0 // standard deviations of the surface's profile that an edge stands out by
 )
@@ -22,7 +22,10 @@ type profile struct {
 // difference is frame minus reference by column and distance, averaged over the column's px.
 type difference struct {
 	length, columns int
-	mean            []float64
+	mean            []float64 // NaN: not seen
+	count           []float64
+	sigma           float64 // of one px
+	columnPx        int
 }
 
 // across averages the differences along a path.
@@ -30,7 +33,7 @@ func (d *difference) across(u []float64) (p profile) {
 	for b, front := range u {
 		row := d.mean[b*d.length : (b+1)*d.length]
 		for k := -profilePx; k <= profilePx; k++ {
-			if at := int(front) + k; at >= 0 && at < d.length {
+			if at := int(front) + k; at >= 0 && at < d.length && !math.IsNaN(row[at]) {
 				p.level[profilePx+k] += row[at]
 				p.count[profilePx+k]++
 			}
@@ -44,43 +47,123 @@ func (d *difference) across(u []float64) (p profile) {
 	return p
 }
 
-// align moves each column's front to where its differences are most like the profile, neighbours holding each other.
-func (d *difference) align(u []float64, p *profile) []float64 {
+// line follows the bright line that edges have in secondary electrons (Seiler 1983) near a path: the brightest way along
+// it. shows is false where the best way is no brighter than the best of the surface ahead: noise and grains have
+// bright ways as well.
+func (d *difference) line(u []float64) (path []float64, shows bool) {
+	const behind, ahead, control = -4, 28, 34 // px from the path
+	path, level := d.brightest(u, behind, ahead)
+	_, other := d.brightest(u, control, control+ahead-behind)
+	surface := d.level(path, control/2, control)
+	if math.IsNaN(level) || math.IsNaN(surface) {
+		return nil, false
+	}
+	if math.IsNaN(other) {
+		other = surface + 2*d.noise()
+	}
+	if level-surface < leastLine*max(other-surface, d.noise()) {
+		return nil, false
+	}
+	p := d.across(path)
+	at := 0.0
+	if left, top, right := p.level[profilePx-1], p.level[profilePx], p.level[profilePx+1]; left-2*top+right < 0 {
+		at = min(max((left-right)/(2*(left-2*top+right)), -0.5), 0.5)
+	}
+	for b := range path {
+		path[b] = max(0, path[b]+at+0.5) // px k spans k..k+1
+	}
+	return path, true
+}
+
+// leastLine is by what factor the edge's line stands out more than the surface's brightest way.
+const leastLine = 1.5
+
+// brightest is the way of the greatest mean difference between from and to px ahead of a path, neighbours holding each
+// other; NaN where hardly anything is seen there.
+func (d *difference) brightest(u []float64, from, to int) (path []float64, level float64) {
+	wide := to - from + 1
+	scores := make([]float64, len(u)*wide)
+	noise, seen := d.noise(), 0
+	for b, front := range u {
+		row := d.mean[b*d.length : (b+1)*d.length]
+		for s := range wide {
+			sum, n := 0.0, 0.0
+			for at := int(front) + from + s - 1; at <= int(front)+from+s+1; at++ {
+				if at >= 0 && at < d.length && !math.IsNaN(row[at]) {
+					sum, n = sum+row[at], n+1
+				}
+			}
+			if n == 3 {
+				scores[b*wide+s] = sum / n / noise
+				seen++
+			} else {
+				scores[b*wide+s] = -mostWeight
+			}
+		}
+	}
+	if seen < len(scores)/2 {
+		return nil, math.NaN()
+	}
+	choice := viterbi(scores, len(u), wide, linePrice, func(b, i, k int) int {
+		return int(math.Abs(u[b] + float64(k) - u[b-1] - float64(i)))
+	})
+	path = make([]float64, len(u))
+	for b, k := range choice {
+		path[b] = max(0, math.Floor(u[b])+float64(from+k))
+		level += scores[b*wide+k] * noise / float64(len(u))
+	}
+	return path, level
+}
+
+// linePrice is what a px of a jump of the line costs, standard deviations of one column's noise.
+const linePrice = 1
+
+// level is the mean difference between from and to px ahead of a path; NaN where nothing is seen.
+func (d *difference) level(u []float64, from, to int) float64 {
+	sum, n := 0.0, 0.0
+	for b, front := range u {
+		row := d.mean[b*d.length : (b+1)*d.length]
+		for at := int(front) + from; at < int(front)+to; at++ {
+			if at >= 0 && at < d.length && !math.IsNaN(row[at]) {
+				sum, n = sum+row[at], n+1
+			}
+		}
+	}
+	return sum / n
+}
+
+// noise is the standard deviation of one column's px.
+func (d *difference) noise() float64 { return d.sigma / math.Sqrt(float64(d.columnPx)) }
+
+// align moves each column's front to where its differences are most like the mean profile, neighbours holding each
+// other.
+func (d *difference) align(u []float64) []float64 {
 	const wide = 2*searchPx + 1
-	n := len(u)
+	p := d.across(u)
+	n, unit := len(u), 1/(2*d.noise()*d.noise())
 	fits := make([]float64, n*wide)
-	var spread float64
 	for b, front := range u {
 		row := d.mean[b*d.length : (b+1)*d.length]
 		for s := range wide {
 			sum, m := 0.0, 0.0
-			for k := -aheadPx * 2; k <= aheadPx; k++ {
+			for k := -aheadPx; k <= aheadPx; k++ {
 				at := int(front) + s - searchPx + k
-				if i := profilePx + k; at >= 0 && at < d.length && p.count[i] > 0 {
+				if i := profilePx + k; at >= 0 && at < d.length && p.count[i] > 0 && !math.IsNaN(row[at]) {
 					e := row[at] - p.level[i]
 					sum, m = sum+e*e, m+1
 				}
 			}
-			if m < aheadPx || front+float64(s-searchPx) < 0 {
-				sum, m = math.Inf(1), 1
+			if fits[b*wide+s] = -sum * unit / max(m, 1) * aheadPx; m < aheadPx || front+float64(s-searchPx) < 0 {
+				fits[b*wide+s] = -1e6
 			}
-			fits[b*wide+s] = -sum / m
 		}
-		spread += -fits[b*wide+searchPx]
 	}
-	if !(spread > 0) || math.IsInf(spread, 0) {
-		return u
-	}
-	scale := 3 * aheadPx * float64(n) / (2 * spread) // a misfit as large as the present one costs as much as that many px of noise
-	for i := range fits {
-		fits[i] *= scale
-	}
-	best := viterbi(fits, n, wide, jumpPrice, func(b, from, to int) int {
+	best := viterbi(fits, n, wide, linePrice, func(b, from, to int) int {
 		return int(math.Abs(u[b] + float64(to) - u[b-1] - float64(from)))
 	})
 	moved := make([]float64, n)
 	for b := range moved {
-		moved[b] = u[b] + float64(best[b]-searchPx)
+		moved[b] = max(0, u[b]+float64(best[b]-searchPx))
 	}
 	return moved
 }
@@ -115,11 +198,8 @@ func viterbi(scores []float64, steps, choices int, price float64, jump func(step
 	return path
 }
 
-// edges are the places of the profile's step down, where it is half done, and of the bright line that edges have in
-// secondary electrons (Seiler 1983), px ahead of the path; NaN for what does not stand out of the surface. The edge
-// is where the line is.
-func (p *profile) edges() (step, line float64) {
-	step, line = math.NaN(), math.NaN()
+// step is where the profile is steepest, px ahead of the path; NaN where it does not stand out of the surface.
+func (p *profile) step() float64 {
 	var surface []float64
 	for k := aheadPx; k <= profilePx; k++ {
 		if i := profilePx + k; p.count[i] > 0 {
@@ -131,41 +211,27 @@ func (p *profile) edges() (step, line float64) {
 		first++
 	}
 	if len(surface) < 4 || first > -3 {
-		return step, line
+		return math.NaN()
 	}
 	level := median(slices.Clone(surface))
 	for i, v := range surface {
 		surface[i] = math.Abs(v - level)
 	}
 	limit := max(clearSD*madToSD*median(surface), sigmaFloor)
-	e := func(k int) float64 { return p.level[profilePx+k] - level }
-	deepest := first
+	rise := func(k int) float64 { return p.level[profilePx+k+1] - p.level[profilePx+k-1] }
+	deepest, steepest := level, first+2
 	for k := first; k < aheadPx; k++ {
-		if e(k) < e(deepest) {
-			deepest = k
+		deepest = min(deepest, p.level[profilePx+k])
+		if k > steepest && rise(k) > rise(steepest) {
+			steepest = k
 		}
 	}
-	peak := first + 1
-	if deep := e(deepest); deep < -limit {
-		k := deepest
-		for k < aheadPx && e(k) < deep/2 {
-			k++
-		}
-		step = float64(k) - (e(k)-deep/2)/(e(k)-e(k-1))
-		peak = max(k, peak)
+	if level-deepest < limit {
+		return math.NaN()
 	}
-	for k := peak; k < aheadPx; k++ {
-		if e(k) > e(peak) {
-			peak = k
-		}
+	at := float64(steepest)
+	if left, top, right := rise(steepest-1), rise(steepest), rise(steepest+1); left-2*top+right < 0 {
+		at += min(max((left-right)/(2*(left-2*top+right)), -0.5), 0.5)
 	}
-	if e(peak) < limit {
-		return step, line
-	}
-	left, right := e(peak-1), e(peak+1)
-	line = float64(peak)
-	if bend := left - 2*e(peak) + right; bend < 0 {
-		line += min(max((left-right)/(2*bend), -0.5), 0.5)
-	}
-	return step, line
+	return at + 0.5
 }

@@ -10,6 +10,7 @@ func (t *Tracker) endpoint(o *Observation, d *Decision, isSeen, counts bool) {
 	e, s := &t.plan.Endpoint, &d.Endpoint
 	if isSeen {
 		if v := t.value(o); v != nil {
+			counts = counts && !t.unlikely(float64(o.Seq), *v)
 			t.good++
 			t.values = remember(t.values, sample{float64(o.Seq), *v}, e.Window)
 			s.Value = v
@@ -21,6 +22,24 @@ func (t *Tracker) endpoint(o *Observation, d *Decision, isSeen, counts bool) {
 	}
 	s.ConsecutiveCount, s.Detected = t.consecutive, t.detected
 }
+
+// unlikely reports whether a value lies far off the line through those before it: a frame read wrongly. It is remembered,
+// so that a change that lasts is followed, but it neither counts toward the end-point nor against it.
+func (t *Tracker) unlikely(x, v float64) bool {
+	if len(t.values) < 3 || t.plan.Endpoint.Metric == MetricIntensity { // its mean is judged, and may drop at once
+		return false
+	}
+	l := fit(t.values)
+	since := x - t.values[len(t.values)-1].x
+	limit := max(5*l.scatter(t.values), 3*math.Abs(l.slope)*since, leastSurprise*t.plan.Endpoint.Threshold)
+	return math.Abs(v-l.at(x)) > limit
+}
+
+// rounding is what sums of equal steps may fall short of their end by.
+const rounding = 1e-9
+
+// leastSurprise is the share of the threshold by which a value may always be off.
+const leastSurprise = 0.03
 
 // value is the end-point's metric of a frame, nil where it needs a pixel size and there is none.
 func (t *Tracker) value(o *Observation) *float64 {
@@ -76,7 +95,8 @@ func (t *Tracker) judge(o *Observation, d *Decision, counts bool) {
 		s.ThresholdValue = ptr(e.Threshold)
 		ahead := max(l.slope, 0) * float64(e.Consecutive-1)
 		last := t.values[len(t.values)-1].y
-		beyond = l.at(now)+ahead >= e.Threshold && last+ahead+max(l.slope, 0) >= e.Threshold
+		threshold := e.Threshold * (1 - rounding)
+		beyond = l.at(now)+ahead >= threshold && last+ahead+max(l.slope, 0) >= threshold
 	}
 	if s.WarmupComplete {
 		s.PeakRollingMean = ptr(t.peak)

@@ -56,19 +56,27 @@ func weigh(cur, ref *window, region orientedRect, sigma float64, milled [grayBin
 	width := max(1, (across+columns-1)/columns)
 	e := evidence{length: region.length, columns: (across + width - 1) / width}
 	e.sum = make([]float64, e.columns*(e.length+1))
-	e.difference = difference{e.length, e.columns, make([]float64, e.columns*e.length)}
+	e.difference = difference{e.length, e.columns, make([]float64, e.columns*e.length), make([]float64, e.columns*e.length), sigma, width}
 	norm := (1 - outliers) / (sigma * math.Sqrt(2*math.Pi))
 	const floor = outliers / (grayHigh - grayLow)
 	half := -0.5 / (sigma * sigma)
 	for u := range e.length {
 		for v := range across {
 			x, y := region.at(u, v)
+			if !cur.has(x, y) {
+				continue
+			}
 			c := float64(cur.row(y)[x-cur.X0])
 			d := c - float64(ref.row(y)[x-ref.X0])
 			w := math.Log(milled[grayBin(c)] / (norm*math.Exp(half*d*d) + floor))
 			e.sum[(v/width)*(e.length+1)+u+1] += min(max(w, -mostWeight), mostWeight)
-			e.difference.mean[(v/width)*e.length+u] += d / float64(min(width, across-v/width*width))
+			i := (v/width)*e.length + u
+			e.difference.mean[i] += d
+			e.difference.count[i]++
 		}
+	}
+	for i, n := range e.difference.count {
+		e.difference.mean[i] /= n // not a number where nothing is seen
 	}
 	for b := range e.columns {
 		s := e.sum[b*(e.length+1) : (b+1)*(e.length+1)]
@@ -91,14 +99,17 @@ func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) pat
 		e := weigh(cur, ref, region, sigma, f.density())
 		return f.finish(&e, f.find(&e, width))
 	}
-	surface := 0.0
+	surface, n := 0.0, 0.0
 	for u := range region.length {
 		for v := range region.across {
 			x, y := region.at(u, v)
-			surface += float64(ref.row(y)[x-ref.X0])
+			if cur.has(x, y) {
+				surface += float64(ref.row(y)[x-ref.X0])
+				n++
+			}
 		}
 	}
-	surface /= float64(region.length * region.across)
+	surface /= max(n, 1)
 	var best path
 	var evidenceOf evidence
 	for i, darker := range floors() {
@@ -195,31 +206,37 @@ func (f *front) finish(e *evidence, p path) path {
 	return p
 }
 
-// sharpen moves a path to the edge itself. What is next to the front is neither surface nor floor: a bright line, the
-// cut face, a shadow; the change from one to the other is found some px off.
+// sharpen moves a path to the edge itself: the bright line there or, where that does not show, the step, and from it as
+// far as the line was in earlier frames. What is next to the front is neither surface nor floor, so that the change
+// from one to the other is found some px off.
 func (f *front) sharpen(d *difference, p *path) {
 	if !slices.ContainsFunc(p.u, func(u float64) bool { return u > awayPx }) {
 		return
 	}
-	mean := d.across(p.u)
-	for range 2 {
-		p.u = d.align(p.u, &mean)
-		mean = d.across(p.u)
-	}
-	step, peak := mean.edges()
-	if isFinite(step) && isFinite(peak) {
+	lined, shows := d.line(p.u)
+	aligned := d.align(p.u)
+	step := d.across(aligned)
+	at := step.step()
+	switch {
+	case shows && isFinite(at):
 		f.gaps++
-		f.gap += (peak - step - f.gap) / min(f.gaps, mostGaps)
-	}
-	at := peak
-	if !isFinite(peak) {
-		at = step + f.gap
-	}
-	if isFinite(at) {
-		for b, u := range p.u {
-			p.u[b] = max(0, u+at+0.5) // px k spans k..k+1
+		f.gap += (mean(lined) - mean(aligned) - at - f.gap) / min(f.gaps, mostGaps)
+		p.u = lined
+	case shows:
+		p.u = lined
+	case isFinite(at):
+		for b, u := range aligned {
+			p.u[b] = max(0, u+at+f.gap)
 		}
 	}
+}
+
+func mean(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(len(v))
 }
 
 // spread is the standard deviation of the path's mean that its roughness from column to column amounts to.
@@ -285,9 +302,10 @@ func (f *front) learn(cur *window, region orientedRect, p path) {
 	width := max(1, (region.across+columns-1)/columns)
 	for v := range region.across {
 		for u := range int(p.u[v/width]) - awayPx {
-			x, y := region.at(u, v)
-			f.levels[grayBin(float64(cur.row(y)[x-cur.X0]))]++
-			f.seen++
+			if x, y := region.at(u, v); cur.has(x, y) {
+				f.levels[grayBin(float64(cur.row(y)[x-cur.X0]))]++
+				f.seen++
+			}
 		}
 	}
 }

@@ -20,7 +20,6 @@ type Observer struct {
 	lies      registration // of the last frame
 	lastFront float64      // px
 	cur, ref  window       // scratch
-	LabShift  *drift.Shift
 }
 
 // reference is the frame that the others are compared with.
@@ -46,6 +45,9 @@ const (
 	surroundMost   = 160 // px
 	nearPx         = 6   // px around the region that are not used for it: rims, halos
 	leastRegionPx  = 16  // of the region's sides
+	sideShare      = 16  // of the region's breadth that is left out on each side
+	leastSide      = 6   // px
+	mostSide       = 16
 	fieldTolerance = 0.02
 )
 
@@ -91,9 +93,6 @@ func (ob *Observer) Observe(f Frame, quality []string, nmPerPx float64) (Observa
 // drift finds where a frame lies: by phase correlation with the reference, and by least squares on the mean of the
 // frames before it. Where both succeed they must agree; the second is the more precise one.
 func (ob *Observer) drift(f *Frame) (*Shift, error) {
-	if ob.LabShift != nil {
-		return &Shift{ob.LabShift.XPx, ob.LabShift.YPx, 1, true, "", 0, ""}, nil
-	}
 	r := ob.reference
 	p, err := r.drift.Measure(drift.Image{Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16})
 	if err != nil {
@@ -129,11 +128,9 @@ const (
 func (ob *Observer) changing() metrics.Rect {
 	const behind, ahead, beside = 24, 40, 12 // px
 	r := ob.reference.extended
-	from := min(max(int(ob.lastFront)-behind, 0), r.length)
+	from := min(max(int(ob.lastFront)-behind, 0), r.length-1)
 	to := min(int(ob.lastFront)+ahead, r.length)
-	x0, y0 := r.at(from, 0)
-	x1, y1 := r.at(to-1, r.across-1)
-	return grown(metrics.Rect{X0: min(x0, x1), Y0: min(y0, y1), X1: max(x0, x1) + 1, Y1: max(y0, y1) + 1}, beside)
+	return grown(r.part(from, to), beside)
 }
 
 // Refer makes a frame the reference, as after a restart in the middle of a run. A run's first good frame needs no call.
@@ -192,37 +189,44 @@ func (ob *Observer) look(f *Frame, o *Observation) {
 	dx, dy := int(math.Round(o.Drift.XPx)), int(math.Round(o.Drift.YPx))
 	fx, fy := o.Drift.XPx-float64(dx), o.Drift.YPx-float64(dy)
 	visible := intersect(moved(r.area, -dx, -dy), r.pixels.Rect)
-	if !inside(r.region.Rect, visible) {
+	// The side walls look like neither, and say nothing of the front.
+	extended := r.extended.inner(min(max(r.region.across/sideShare, leastSide), mostSide, r.region.across/4))
+	if around := ob.aroundFront(); intersect(around, visible).Area() < around.Area()/2 || intersect(r.region.Rect, visible).Area() < r.region.Area()/2 {
 		o.Fault = ReasonOutside
 		return
 	}
-	extended := r.extended
-	for beyond := extended.length - r.region.length; !inside(extended.Rect, visible); extended = r.region.extended(beyond) {
-		beyond--
-	}
 	ob.cur.read(f, visible, dx, dy)
-	o.Intensity = ptr(ob.mean(r.region.Rect))
+	o.Intensity = ptr(ob.mean(intersect(r.region.Rect, visible)))
 	ob.ref.shifted(&r.pixels, visible, fx, fy)
 	ob.light.match(&ob.cur, &ob.ref, grown(r.extended.Rect, nearPx))
 	p := ob.front.locate(&ob.cur, &ob.ref, extended, ob.light.sigma)
 	width := max(1, (extended.across+columns-1)/columns)
 	o.FrontSDPx, o.Confidence = ptr(p.sd), ptr(p.confidence)
 	// What stands at u of this frame's grid is at u less the fraction of a px in the reference's.
-	front, area, sub := 0.0, 0.0, r.region.component(fx, fy)
+	front, within, sub := 0.0, 0.0, r.region.component(fx, fy)
 	for b, u := range p.u {
-		w := float64(min(width, extended.across-b*width))
+		share := float64(min(width, extended.across-b*width)) / float64(extended.across)
 		if u > 0 {
 			u = max(0, u-sub)
 		}
-		front += u * w / float64(extended.across)
-		area += min(u, float64(r.region.length)) * w
+		front += u * share
+		within += min(u, float64(r.region.length)) * share
 	}
+	area := within * float64(r.region.across)
 	o.FrontPx, o.AreaPx = ptr(front), ptr(area)
 	if p.confidence >= ob.plan.MinConfidence {
 		ob.front.learn(&ob.cur, extended, p)
 		ob.anchor.absorb(ob.lies)
 		ob.lastFront = front
 	}
+}
+
+// aroundFront is the part of the reference where the front is expected.
+func (ob *Observer) aroundFront() metrics.Rect {
+	const reach = 20 // px
+	r := ob.reference.extended
+	from, to := min(max(int(ob.lastFront)-reach, 0), r.length-1), min(int(ob.lastFront)+reach, r.length)
+	return r.part(from, to)
 }
 
 // mean is the mean grey level of r.
@@ -235,5 +239,3 @@ func (ob *Observer) mean(r metrics.Rect) float64 {
 	}
 	return sum / float64(r.Area())
 }
-
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -88,7 +88,6 @@ func (p *Plan) Validate() error {
 			return fmt.Errorf("milling: %v is no number to measure by; use finite numbers", v)
 		}
 	}
-	const rounding = 1e-9
 	switch {
 	case r == (Rectangle{}):
 		return fmt.Errorf("milling.roi is missing; give the pattern's left, top, width and height as shares of the image, such as {left: 0.3, top: 0.25, width: 0.4, height: 0.5}")

@@ -53,6 +53,24 @@ func (o orientedRect) extended(n int) orientedRect {
 	return o
 }
 
+// inner leaves out n px on both sides of the scan direction.
+func (o orientedRect) inner(n int) orientedRect {
+	o.across -= 2 * n
+	if o.alongY {
+		o.X0, o.X1 = o.X0+n, o.X1-n
+	} else {
+		o.Y0, o.Y1 = o.Y0+n, o.Y1-n
+	}
+	return o
+}
+
+// part is the rectangle between two distances.
+func (o *orientedRect) part(from, to int) metrics.Rect {
+	x0, y0 := o.at(from, 0)
+	x1, y1 := o.at(to-1, o.across-1)
+	return metrics.Rect{X0: min(x0, x1), Y0: min(y0, y1), X1: max(x0, x1) + 1, Y1: max(y0, y1) + 1}
+}
+
 // component is the part of a displacement along the scan direction.
 func (o *orientedRect) component(dx, dy float64) float64 {
 	v := dx

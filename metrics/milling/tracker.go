@@ -54,7 +54,10 @@ func (t *Tracker) Decide(o Observation) Decision {
 	d := Decision{ValidUntil: o.DecisionTime.Add(t.plan.ValidFor), Endpoint: EndpointState{Metric: t.plan.Endpoint.Metric}}
 	faults := t.faults(&o)
 	ordered := !slices.Contains(faults, ReasonOrder)
-	if ordered {
+	if !t.begun || o.Seq > t.lastSeq {
+		if !ordered || slices.Contains(faults, ReasonClock) {
+			t.fronts = nil // a clock was set: rates begin anew
+		}
 		t.begun, t.lastSeq, t.lastTime, t.decided = true, o.Seq, o.FrameTime, o.DecisionTime
 	}
 	if ordered && seen(&o) {
@@ -109,7 +112,7 @@ func seen(o *Observation) bool {
 
 // learn remembers a frame's values.
 func (t *Tracker) learn(o *Observation) {
-	if t.start.IsZero() {
+	if len(t.fronts) == 0 {
 		t.start = o.FrameTime
 	}
 	t.fronts = remember(t.fronts, sample{o.FrameTime.Sub(t.start).Seconds(), *o.FrontPx}, max(rateWindow, t.plan.Endpoint.Window))

@@ -39,6 +39,8 @@ func (w *window) reset(r metrics.Rect) {
 	}
 }
 
+func (w *window) has(x, y int) bool { return x >= w.X0 && x < w.X1 && y >= w.Y0 && y < w.Y1 }
+
 func (w *window) row(y int) []float32 { return w.pix[(y-w.Y0)*w.width : (y-w.Y0+1)*w.width] }
 
 // read takes the rectangle r of a frame moved by dx, dy: what is at x, y in w is at x+dx, y+dy in the frame.

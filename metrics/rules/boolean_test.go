@@ -35,7 +35,7 @@ func TestAConditionRaisesAndClears(t *testing.T) {
 	in.Summary.Objects = 40
 	c := f.feed(in)
 	require.Equal(t, []Change{{
-		Code: "MANY", Key: "acq", State: Cleared, Seq: 2, Severity: Warning, Metric: "objects > 100", Boolean: true, Advice: Pause,
+		Code: "MANY", Key: "acq", State: Cleared, Seq: 2, Severity: Warning, Metric: "objects > 100", Boolean: true, Advice: Pause, RunID: "run",
 		Text: "over: objects > 100", FrameID: "8", RaisedAt: time.Unix(4, 0).UTC(), Time: time.Unix(8, 0).UTC(),
 	}}, c)
 	require.Equal(t, "-r", f.states(500, 900))

@@ -37,7 +37,7 @@ func FuzzExpression(f *testing.F) {
 			for i := range 8 {
 				in := Input{
 					Source: "acq", RunID: fmt.Sprint(i / 5), FrameID: fmt.Sprint(i), Time: time.Unix(int64(i), 0), NmPerPx: &v,
-					ImageQuality: []string{flags()[i]}, Values: map[string]float64{"quality.noise": v, "drift.nm": 1 / v},
+					ImageQuality: []string{flags()[i%len(flags())]}, Values: map[string]float64{"quality.noise": v, "drift.nm": 1 / v},
 					Summary: metrics.Summary{Objects: i, AreaFraction: v, Statistics: map[string]metrics.Stat{"ecd_nm": {N: i, P50: &v, Mean: &v}}},
 				}
 				for _, c := range set.Trace(in, func(v Verdict) {

@@ -11,8 +11,11 @@ import (
 // maxSources bounds the sources whose past is remembered; the one that was silent longest gives way.
 const maxSources = 256
 
+// maxRuns bounds the runs of a source whose beginning is remembered: as many can take turns.
+const maxRuns = 8
+
 // history is what a set remembers of one source's frames: of the newest ones the numbers and flags that its rules
-// look back at, and the first numbers of the present run.
+// look back at, and the first numbers of its latest runs.
 //
 //	pushed:      0 1 2 ... n-3 n-2 n-1      the newest `kept` are seen; the ring has one place more, so that
 //	                           └ ring ┘     taking the newest back brings the oldest again
@@ -22,8 +25,10 @@ type history struct {
 	pushed  uint64
 	frames  []past
 	numbers []float64 // slots of each frame
-	run     run
-	before  run // as it was before the newest frame
+	runs    []*run    // the one of the newest frame last
+	undo    undo
+
+	baselines int
 }
 
 // past is one frame.
@@ -34,15 +39,22 @@ type past struct {
 	flags uint64
 }
 
-// run is the present run of a source.
+// run is a run of a source, as far as it came.
 type run struct {
 	id     string
-	frames int         // so far
+	frames int
 	first  [][]float64 // by baseline: its number's first defined values
 }
 
-func newHistory(kept, slots, baselines int) *history {
-	return &history{kept: kept, slots: slots, run: run{first: make([][]float64, baselines)}}
+// undo is what the newest frame changed in the runs.
+type undo struct {
+	runs   []*run
+	frames int         // of the newest frame's run, before
+	first  [][]float64 // the same
+}
+
+func newHistory(t *table) *history {
+	return &history{kept: t.kept, slots: len(t.slots), baselines: len(t.baselines)}
 }
 
 // len is how many frames can be looked at.
@@ -67,15 +79,32 @@ func (h *history) push(p past, numbers []float64) {
 	}
 }
 
-// enter counts a frame of a run, and begins the run with it if it is another than before.
-func (h *history) enter(id string) {
-	h.before.id, h.before.frames, h.before.first = h.run.id, h.run.frames, append(h.before.first[:0], h.run.first...)
-	if id != h.run.id || h.run.frames == 0 {
-		h.run.id, h.run.frames = id, 0
-		clear(h.run.first) // before keeps the old ones
-	}
-	h.run.frames++
+// enter counts a frame of a run and returns the run.
+func (h *history) enter(id string) *run {
+	h.undo.runs = append(h.undo.runs[:0], h.runs...)
+	r := h.begin(id)
+	h.undo.frames, h.undo.first = r.frames, append(h.undo.first[:0], r.first...)
+	r.frames++
+	return r
 }
+
+// begin makes a run, known or new, the present one.
+func (h *history) begin(id string) *run {
+	i := slices.IndexFunc(h.runs, func(r *run) bool { return r.id == id })
+	r := &run{id: id, first: make([][]float64, h.baselines)}
+	switch {
+	case i >= 0:
+		r = h.runs[i]
+		h.runs = slices.Delete(h.runs, i, i+1)
+	case len(h.runs) == maxRuns:
+		h.runs = slices.Delete(h.runs, 0, 1)
+	}
+	h.runs = append(h.runs, r)
+	return r
+}
+
+// present is the run of the newest frame.
+func (h *history) present() *run { return h.runs[len(h.runs)-1] }
 
 // begins takes a number into a baseline until that has n.
 func (r *run) begins(baseline, n int, v float64) {
@@ -87,7 +116,10 @@ func (r *run) begins(baseline, n int, v float64) {
 // takeBack forgets the newest frame.
 func (h *history) takeBack() {
 	h.pushed--
-	h.run, h.before = h.before, h.run
+	r := h.present()
+	r.frames = h.undo.frames
+	copy(r.first, h.undo.first)
+	h.runs = append(h.runs[:0], h.undo.runs...)
 }
 
 // last is when the source's newest frame was done.
@@ -108,7 +140,7 @@ func (s *Set) of(source string) *history {
 				return cmp.Or(s.histories[a].last().Compare(s.histories[b].last()), cmp.Compare(a, b))
 			}))
 		}
-		h = newHistory(s.table.kept, len(s.table.slots), len(s.table.baselines))
+		h = newHistory(s.table)
 		s.histories[source] = h
 	}
 	return h

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -85,7 +84,16 @@ func TestARunHasItsOwnBeginning(t *testing.T) {
 	require.InDelta(t, 2003, f.value(1, 3, 9), 0)
 	f.run = "next"
 	require.True(t, math.IsNaN(f.value(50)))
+	f.run = "run"
+	require.InDelta(t, 2004, f.value(10), 0, "runs can take turns")
+	f.run = "next"
 	require.InDelta(t, 60002, f.value(70), 0)
+	for i := range maxRuns {
+		f.run = fmt.Sprint(i)
+		f.value(1)
+	}
+	f.run = "run"
+	require.True(t, math.IsNaN(f.value(50)), "not many")
 	f = newFrames(t, numeric(`mean("ecd_nm.p50", 4)`))
 	require.InDelta(t, 2, f.value(1, 3), 0)
 	f.run = "next"
@@ -125,7 +133,7 @@ func random(f *frames, r *rand.Rand) Input {
 		in.ImageQuality = []string{"blurred"}
 	}
 	if r.IntN(9) == 0 {
-		f.run += "'"
+		f.run = fmt.Sprint("run", f.n/40+r.IntN(3))
 		in.RunID = f.run
 	}
 	return in
@@ -149,17 +157,15 @@ func TestAFrameCanBeTakenBack(t *testing.T) {
 	}
 }
 
-// past is what a store would know of frames of one source.
+// pastOf is what a store would know of frames of one source.
 func pastOf(all []Input, window int) Past {
 	p := Past{Source: "acq", Recent: all[max(0, len(all)-window):]}
-	if len(all) == 0 {
-		return p
+	runs := map[string][]Input{}
+	for _, in := range all {
+		runs[in.RunID] = append(runs[in.RunID], in)
+		p.Runs = slices.DeleteFunc(p.Runs, func(r PastRun) bool { return r.ID == in.RunID })
+		p.Runs = append(p.Runs, PastRun{ID: in.RunID, Frames: len(runs[in.RunID]), First: slices.Values(runs[in.RunID])})
 	}
-	first := len(all) - 1
-	for first > 0 && all[first-1].RunID == all[first].RunID {
-		first--
-	}
-	p.Frames, p.First = len(all)-first, iter.Seq[Input](slices.Values(all[first:]))
 	return p
 }
 

@@ -42,7 +42,7 @@ func values() []value {
 
 // flags are the words that image_quality can hold, 64 at most.
 func flags() []string {
-	return []string{"blank", "saturated", "blurred", "noisy", "charging", "curtaining", "incomplete", "frozen"}
+	return []string{"blank", "incomplete", "saturated", "blurred", "charging", "curtaining", "frozen"}
 }
 
 // summaryNames are the numbers of a frame that are no column's.

@@ -39,11 +39,15 @@ func (s *Set) Window() int { return s.table.kept }
 // Past is what a store knows of one source's frames before the next one.
 type Past struct {
 	Source string
-	Recent []Input // the newest Window() of them, oldest first
-	// Frames are how many of the last one's run there are, and First brings them from the first on; it is not asked
-	// for more than the rules need. nil where there are none.
-	Frames int
-	First  iter.Seq[Input]
+	Recent []Input   // the newest Window() of them, oldest first
+	Runs   []PastRun // that the source's next frame can be of, the likeliest last; few are remembered
+}
+
+// PastRun is the beginning of a run.
+type PastRun struct {
+	ID     string
+	Frames int             // of the source
+	First  iter.Seq[Input] // from the first on; no more is asked for than the rules need
 }
 
 // Recall takes up what a store knows of a source's past. Numbers that are remembered already stay, as the store may
@@ -54,8 +58,7 @@ func (s *Set) Recall(p Past) {
 	if s.table.kept == 0 || len(p.Recent) == 0 {
 		return
 	}
-	old := s.of(p.Source)
-	h := newHistory(s.table.kept, len(s.table.slots), len(s.table.baselines))
+	old, h := s.of(p.Source), newHistory(s.table)
 	for i := range p.Recent {
 		in := &p.Recent[i]
 		s.scope.look(in)
@@ -69,29 +72,42 @@ func (s *Set) Recall(p Past) {
 		}
 		h.push(in.past(s.scope.flags), numbers)
 	}
-	h.run.id, h.run.frames = p.Recent[len(p.Recent)-1].RunID, p.Frames
-	if p.First != nil && len(s.table.baselines) > 0 {
-		for in := range p.First {
-			s.scope.look(&in)
-			full := true
-			for i, b := range s.table.baselines {
-				h.run.begins(i, b.n, s.scope.values[b.name])
-				full = full && len(h.run.first[i]) == b.n
-			}
-			if full {
-				break
-			}
-		}
+	for _, r := range p.Runs[max(0, len(p.Runs)-maxRuns):] {
+		begun := h.begin(r.ID)
+		begun.frames = r.Frames
+		s.recallFirst(begun, r.First)
 	}
-	if old.run.id == h.run.id {
-		for i, first := range old.run.first {
-			if len(first) > len(h.run.first[i]) {
-				h.run.first[i] = first
+	for _, r := range old.runs {
+		i := slices.IndexFunc(h.runs, func(known *run) bool { return known.id == r.id })
+		if i < 0 {
+			continue
+		}
+		h.runs[i].frames = max(h.runs[i].frames, r.frames)
+		for b, first := range r.first {
+			if len(first) > len(h.runs[i].first[b]) {
+				h.runs[i].first[b] = first
 			}
 		}
-		h.run.frames = max(h.run.frames, old.run.frames)
 	}
 	s.histories[p.Source] = h
+}
+
+// recallFirst takes a run's beginning from its first frames.
+func (s *Set) recallFirst(r *run, frames iter.Seq[Input]) {
+	if len(s.table.baselines) == 0 || frames == nil {
+		return
+	}
+	for in := range frames {
+		s.scope.look(&in)
+		full := true
+		for i, b := range s.table.baselines {
+			r.begins(i, b.n, s.scope.values[b.name])
+			full = full && len(r.first[i]) == b.n
+		}
+		if full {
+			return
+		}
+	}
 }
 
 // find is a frame's place in the ring, -1 where it is not seen.
@@ -154,19 +170,22 @@ func (s *Set) adopt(h *history, other *Set, old *history) {
 		}
 		h.push(p, numbers)
 	}
-	h.run.id, h.run.frames = old.run.id, old.run.frames
 	beginnings := make([]int, len(other.table.baselines))
 	for i, b := range other.table.baselines {
 		beginnings[i] = b.name
 	}
-	for i, b := range s.table.baselines {
-		j := from(beginnings, b.name)
-		if j < 0 {
-			continue
-		}
-		// Of a full beginning that is too short the next values are not known.
-		if first := old.run.first[j]; len(first) >= b.n || len(first) < other.table.baselines[j].n {
-			h.run.first[i] = slices.Clone(first[:min(len(first), b.n)])
+	for _, was := range old.runs {
+		r := h.begin(was.id)
+		r.frames = was.frames
+		for i, b := range s.table.baselines {
+			j := from(beginnings, b.name)
+			if j < 0 {
+				continue
+			}
+			// Of a full beginning that is too short the next values are not known.
+			if first := was.first[j]; len(first) >= b.n || len(first) < other.table.baselines[j].n {
+				r.first[i] = slices.Clone(first[:min(len(first), b.n)])
+			}
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (s *scope) answer(c *call) (v float64, missing string) {
 	h, few := s.history, c.text+" has too few values"
 	switch c.op {
 	case opFramesInRun:
-		return float64(h.run.frames), ""
+		return float64(h.present().frames), ""
 	case opCount:
 		n := 0.0
 		for back := range min(c.n, h.len()) {
@@ -197,7 +197,7 @@ func (s *scope) window(c *call) {
 
 // baseline is the median of a number's first values in this run.
 func (s *scope) baseline(c *call) (float64, bool) {
-	first := s.history.run.first[c.baseline]
+	first := s.history.present().first[c.baseline]
 	if len(first) < c.n {
 		return 0, false
 	}
@@ -208,9 +208,9 @@ func (s *scope) baseline(c *call) (float64, bool) {
 // remember pushes the frame into its source's history.
 func (s *scope) remember(in *Input) {
 	h, t := s.history, s.table
-	h.enter(in.RunID)
+	run := h.enter(in.RunID)
 	for i, b := range t.baselines {
-		h.run.begins(i, b.n, s.values[b.name])
+		run.begins(i, b.n, s.values[b.name])
 	}
 	h.push(in.past(s.flags), s.slots())
 }

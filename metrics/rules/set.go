@@ -19,7 +19,7 @@ const (
 // Input is what one frame amounts to.
 type Input struct {
 	Source  string // also the alert's key
-	RunID   string // frames of a source with the same one in a row are a run
+	RunID   string // the frames of a source with the same one are a run
 	FrameID string
 	Time    time.Time // when it was done
 	Taken   time.Time // when it came; zero is Time
@@ -45,6 +45,7 @@ type Change struct {
 	Text     string  // one English sentence with value and limit
 	Advice   string  // of the rule; see Rule.Advice
 	FrameID  string  // of the frame that brought the change; "" when the rule is gone
+	RunID    string  // the frame's
 	RaisedAt time.Time
 	Time     time.Time // of this change
 }
@@ -54,8 +55,9 @@ type Verdict struct {
 	Code    string
 	Boolean bool
 	Value   float64 // 0 of a boolean rule
-	Speaks  bool    // for the alert: the value is beyond its limit, or the expression is true
-	Missing string  // why there is no verdict; "" where there is one
+	Unit    string
+	Speaks  bool   // for the alert: the value is beyond its limit, or the expression is true
+	Missing string // why there is no verdict; "" where there is one
 }
 
 // Set evaluates compiled rules and remembers their alerts and what they look back at. It is safe for concurrent
@@ -99,7 +101,7 @@ func (s *Set) Trace(in Input, tell func(Verdict)) []Change {
 		st := s.states[key]
 		v := s.verdict(r, st != nil && st.Active)
 		if tell != nil {
-			tell(Verdict{Code: r.Code, Boolean: r.boolean(), Value: v.value, Speaks: v.beyond, Missing: v.missing})
+			tell(Verdict{Code: r.Code, Boolean: r.boolean(), Value: v.value, Unit: r.unit, Speaks: v.beyond, Missing: v.missing})
 		}
 		if v.missing != "" {
 			continue
@@ -108,8 +110,8 @@ func (s *Set) Trace(in Input, tell func(Verdict)) []Change {
 			st = &State{Code: r.Code, Key: in.Source}
 			s.states[key] = st
 		}
-		if state := st.advance(r, v, in.FrameID, in.Time); state != "" {
-			changes = append(changes, st.change(r, state, in.FrameID, in.Time))
+		if state := st.advance(r, v, &in); state != "" {
+			changes = append(changes, st.change(r, state, in.FrameID, in.RunID, in.Time))
 		}
 		if st.Seq == 0 && st.Streak == 0 {
 			delete(s.states, key) // sources come and go; only alerts are remembered
@@ -156,7 +158,7 @@ func (s *Set) Tick(now time.Time) []Change {
 	var changes []Change
 	s.held(func(r *compiled, st *State) {
 		if state := st.turn(r, now); state != "" {
-			changes = append(changes, st.change(r, state, st.PendingFrame, now))
+			changes = append(changes, st.change(r, state, st.PendingFrame, st.PendingRun, now))
 		}
 	})
 	slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Key, b.Key)) })

@@ -30,18 +30,19 @@ type State struct {
 	PendingValue float64 `json:"pending_value"`
 	PendingLimit float64 `json:"pending_limit"`
 	PendingFrame string  `json:"pending_frame,omitempty"`
+	PendingRun   string  `json:"pending_run,omitempty"`
 }
 
 // advance takes one verdict and returns how the alert changes, "" when it does not.
-func (st *State) advance(r *compiled, v verdict, frameID string, now time.Time) string {
+func (st *State) advance(r *compiled, v verdict, in *Input) string {
 	speaks, about := v.beyond, v.limit // for changing Active, because of a limit
 	if st.Active {
 		speaks, about = v.clears, st.Limit
 	}
 	if speaks {
 		st.Streak++
-		st.PendingValue, st.PendingLimit, st.PendingFrame = v.value, about, frameID
-		return st.turn(r, now)
+		st.PendingValue, st.PendingLimit, st.PendingFrame, st.PendingRun = v.value, about, in.FrameID, in.RunID
+		return st.turn(r, in.Time)
 	}
 	st.Streak = 0
 	if !st.Active || !v.beyond {
@@ -86,11 +87,11 @@ func (st *State) report(r *compiled, value, limit float64) {
 }
 
 // change tells of the alert; r is nil when its rule is gone.
-func (st *State) change(r *compiled, state, frameID string, at time.Time) Change {
+func (st *State) change(r *compiled, state, frameID, runID string, at time.Time) Change {
 	c := Change{
 		Code: st.Code, Key: st.Key, State: state, Seq: st.Seq, Severity: st.Severity, Metric: st.Metric, Boolean: st.Boolean,
 		Value: st.Value, Limit: st.Limit, Unit: st.Unit,
-		FrameID: frameID, RaisedAt: st.RaisedAt, Time: at,
+		FrameID: frameID, RunID: runID, RaisedAt: st.RaisedAt, Time: at,
 	}
 	if r == nil {
 		c.Text = fmt.Sprintf("%s is no longer watched by this rule", short(st.Metric))
@@ -170,7 +171,7 @@ func (s *Set) Restore(states []State, now time.Time) []Change {
 		case st.Active:
 			st.Active, st.ClearedAt = false, now
 			st.Seq++
-			changes = append(changes, st.change(nil, Cleared, "", now))
+			changes = append(changes, st.change(nil, Cleared, "", "", now))
 		}
 	}
 	return changes

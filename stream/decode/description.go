@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"strings"
@@ -50,6 +51,7 @@ func (b *builder) openFIBSEM(s string) {
 		Voltage         float64 `json:"voltage"`
 	}
 	type detector struct{ Type, Mode string }
+	type info struct{ Manufacturer, Model string }
 	var d struct {
 		Image *struct {
 			BeamType   string    `json:"beam_type"`
@@ -66,15 +68,15 @@ func (b *builder) openFIBSEM(s string) {
 			ElectronDetector detector                        `json:"electron_detector"`
 			IonDetector      detector                        `json:"ion_detector"`
 		} `json:"microscope_state"`
-		System struct {
-			Info struct{ Manufacturer, Model string }
-		}
+		System     struct{ Info info } // before metadata v8
+		SystemInfo info                `json:"system_info"`
 	}
 	if json.Unmarshal([]byte(s), &d) != nil || d.PixelSize == nil || d.Image == nil {
 		return
 	}
 	m := b.meta
-	m.Vendor, m.Model = "OpenFIBSEM", strings.TrimSpace(d.System.Info.Manufacturer+" "+d.System.Info.Model)
+	by := cmp.Or(d.SystemInfo, d.System.Info)
+	m.Vendor, m.Model = "OpenFIBSEM", strings.TrimSpace(by.Manufacturer+" "+by.Model)
 	b.pixel(d.PixelSize.X, d.PixelSize.Y)
 	if r := d.Image.Resolution; len(r) == 2 && r[0] > 0 && r[1] > 0 && r[0] < 1<<20 && r[1] < 1<<20 {
 		m.Width, m.Height = int(r[0]), int(r[1])

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -127,6 +128,31 @@ func TestDescriptions(t *testing.T) {
 	b.openFIBSEM(`{"image":{"beam_type":"ION","resolution":[68,68],"hfw":1e-5},"pixel_size":{"x":2e-9,"y":2e-9},"microscope_state":{"ion_beam":{"voltage":30000}}}`)
 	require.Equal(t, 2.0, b.finish().NmPerPx)
 	require.Equal(t, 30000.0, b.meta.HighVoltageV)
+}
+
+// TestOpenFIBSEMVersions reads what OpenFIBSEM's Demo microscope writes, and the layout it had before version 8.
+func TestOpenFIBSEMVersions(t *testing.T) {
+	const image = `{"shape":[1024,1536],"image":{"beam_type":"ION","resolution":[1536,1024],"dwell_time":1e-06,"hfw":3.3e-05,"path":null},` +
+		`"pixel_size":{"x":2.1484375000000003e-08,"y":2.1484375000000003e-08},"microscope_state":{"timestamp":1795896740.75,` +
+		`"stage_position":{"name":null,"x":1e-3,"y":0.0,"z":0.0,"r":0.0,"t":0.9,"coordinate_system":"RAW"},"electron_beam":null,` +
+		`"ion_beam":{"beam_type":"ION","working_distance":0.0165,"beam_current":2e-11,"voltage":30000},"electron_detector":null,` +
+		`"ion_detector":{"type":"ETD","mode":"SecondaryElectrons","brightness":0.5}},`
+	for name, system := range map[string]string{
+		"v8":     `"version":"v8","system_info":{"name":"lab","ip_address":"localhost","manufacturer":"Demo","model":"DemoMicroscope","application":null},"hardware_geometry":{"fib_column_tilt":52}}`,
+		"before": `"version":"v3","system":{"info":{"name":"lab","manufacturer":"Demo","model":"DemoMicroscope"},"ion":{"enabled":true}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBuilder(1536, 1024)
+			b.openFIBSEM(image + system)
+			m := b.finish()
+			require.Equal(t, [2]string{"OpenFIBSEM", "Demo DemoMicroscope"}, [2]string{m.Vendor, m.Model})
+			require.InDelta(t, 21.484375, m.NmPerPx, 1e-9)
+			require.Equal(t, [5]float64{30000, 0.0165, 2e-11, 1e-3, 0.9},
+				[5]float64{m.HighVoltageV, m.WorkingDistanceM, m.BeamCurrentA, m.StageXM, m.StageTiltRad})
+			require.Equal(t, "ETD SecondaryElectrons", m.Detector)
+			require.True(t, time.UnixMilli(1795896740750).Equal(m.AcquiredAt), m.AcquiredAt)
+		})
+	}
 }
 
 func TestQuantities(t *testing.T) {

@@ -37,6 +37,7 @@ _REQUIRED: dict[str, tuple[type, ...]] = {
     "reasons": (list,),
     "text": (str,),
     "roi": (dict,),
+    "endpoint": (dict,),
 }
 # endpoint's names: ours, and those of CoincidenceMillingStrategy.intensity_stats_signal.
 _STATS = {
@@ -67,7 +68,7 @@ def parse(raw: Union[str, bytes, Message]) -> Message:
         value = message.get(name)
         if not isinstance(value, types) or isinstance(value, bool):
             raise ValueError(f"feedback: {name} is {value!r}")
-    for name in ("endpoint", "drift", "geometry"):
+    for name in ("drift", "geometry"):
         if not isinstance(message.get(name), (dict, type(None))):
             raise ValueError(f"feedback: {name} is {message[name]!r}")
     if message["advice"] not in ADVICE:
@@ -165,12 +166,9 @@ def roi_of(shape: Shape) -> dict[str, float]:
     return {name: shape[name] for name in _ROI}
 
 
-def intensity_stats(message: Message) -> Optional[Shape]:
-    """What CoincidenceMillingStrategy.intensity_stats_signal emits, from the end point; None when there is none."""
-    endpoint = message.get("endpoint")
-    if endpoint is None:
-        return None
-    return {theirs: endpoint[ours] for ours, theirs in _STATS.items()}
+def intensity_stats(message: Message) -> Shape:
+    """What CoincidenceMillingStrategy.intensity_stats_signal emits, from the end point; None: not known yet."""
+    return {theirs: message["endpoint"][ours] for ours, theirs in _STATS.items()}
 
 
 def endpoint_of(metric: str, stats: Shape) -> dict[str, Any]:
@@ -211,6 +209,13 @@ def unix_time(rfc3339: str) -> float:
     whole, _, fraction = rfc3339.rstrip("Z").partition(".")
     seconds = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp()
     return seconds + (float("0." + fraction) if fraction else 0.0)
+
+
+def rfc3339(unix_ns: int) -> str:
+    """The time of nanoseconds since 1970 as aimsd writes it: UTC, no more decimals than there are."""
+    seconds, ns = divmod(unix_ns, 1_000_000_000)
+    fraction = f".{ns:09}".rstrip("0") if ns else ""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
 
 
 def is_valid(message: Message, arrived_at: float, now: Optional[float] = None) -> bool:

@@ -116,26 +116,34 @@ class Pusher:
         self._channel.close()
 
 
+# Feedback in metres is absent where it is not known; all else is then null.
+_METRES = ("_m", "_m2", "_m_per_s")
+
+
 def from_proto(message: Any) -> dict[str, Any]:
-    """A protobuf message under the names of the JSON one: enums by name, what is not set left out.
+    """A Feedback of gRPC as the JSON message of the same id.
 
-    Of the message itself, parts and numbers that are not set are null, as in JSON; inside a part they are absent.
+    That one has site and instrument besides, this one has skipped. Enums are names, times text, and what is not known
+    is null, or absent where it is in metres.
     """
-    return _plain(message, unset_is_none=True)
+    plain = _plain(message)
+    for name in [name for name in plain if name.endswith("_unix_ns")]:
+        plain[name[: -len("_unix_ns")]] = aimsd_feedback.rfc3339(plain.pop(name))
+    return {"schema": aimsd_feedback.SCHEMA, "time": plain["decision_time"], **plain}
 
 
-def _plain(message: Any, unset_is_none: bool) -> dict[str, Any]:
+def _plain(message: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         if field.has_presence and not message.HasField(field.name):
-            if unset_is_none:
+            if not field.name.endswith(_METRES):
                 plain[field.name] = None
             continue
         value = getattr(message, field.name)
         if isinstance(value, (str, bytes, bool, int, float)):
             plain[field.name] = _scalar(field, value)
         elif hasattr(value, "DESCRIPTOR"):
-            plain[field.name] = _plain(value, unset_is_none=False)
+            plain[field.name] = _plain(value)
         else:
             plain[field.name] = [_scalar(field, v) for v in value]
     return plain
@@ -174,16 +182,19 @@ class MqttFeedback:
 
 
 class GrpcFeedback:
-    """Listens to FeedbackService.Watch, and calls again when the stream breaks."""
+    """Listens to FeedbackService.Watch, and calls again when the stream breaks.
 
-    def __init__(self, address: str, handler: Handler, report: Report) -> None:
+    The first message of a source is the last one that was sent, however old.
+    """
+
+    def __init__(self, address: str, handler: Handler, report: Report, source: str = "") -> None:
+        """source: whose feedback; "" is every one's."""
         import grpc
 
         pb, services = stubs()
         self._channel = grpc.insecure_channel(address)
         self._watch = services.FeedbackServiceStub(self._channel).Watch
-        method = pb.DESCRIPTOR.services_by_name["FeedbackService"].methods_by_name["Watch"]
-        self._request = getattr(pb, method.input_type.name)
+        self._request = pb.WatchRequest(source=source)
         self._handler, self._report = handler, report
         self._error = grpc.RpcError
         self._closed = threading.Event()
@@ -193,7 +204,7 @@ class GrpcFeedback:
     def _listen(self) -> None:
         while not self._closed.is_set():
             try:
-                for message in self._watch(self._request(), wait_for_ready=True):
+                for message in self._watch(self._request, wait_for_ready=True):
                     _deliver(from_proto(message), self._handler, self._report)
             except (self._error, ValueError) as err:  # ValueError: the channel was closed
                 if not self._closed.is_set():
@@ -204,6 +215,36 @@ class GrpcFeedback:
         self._closed.set()
         self._channel.close()
         self._thread.join(timeout=5)
+
+
+class Arming:
+    """Lets aimsd itself pause milling for a time, and ends that (FeedbackService.Arm, Disarm).
+
+    Both return the state: armed, run_id, lease_left_ms, allow_stop, by, why. They raise grpc.RpcError, whose details()
+    say what to do, for instance when the source has no controller or another run is open.
+    """
+
+    def __init__(self, address: str, timeout_s: float = 10.0) -> None:
+        import grpc
+
+        self._pb, services = stubs()
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(address)
+        self._service = services.FeedbackServiceStub(self._channel)
+
+    def arm(self, source: str, run_id: str, lease_s: float, by: str, allow_stop: bool = False) -> dict[str, Any]:
+        """Arms the open run of a source, or renews its lease. by: who, for the record."""
+        request = self._pb.ArmRequest(
+            source=source, run_id=run_id, lease_ms=round(lease_s * 1000), allow_stop=allow_stop, by=by
+        )
+        return _plain(self._service.Arm(request, timeout=self._timeout_s))
+
+    def disarm(self, source: str, by: str) -> dict[str, Any]:
+        """Ends it at once."""
+        return _plain(self._service.Disarm(self._pb.DisarmRequest(source=source, by=by), timeout=self._timeout_s))
+
+    def close(self) -> None:
+        self._channel.close()
 
 
 def _deliver(raw: Any, handler: Handler, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -20,13 +21,17 @@ import numpy as np
 import pytest
 from fibsem import utils
 from fibsem.structures import BeamType, FibsemImage
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
+
+from aimsd_daemon import loopback
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PIXEL_NM = 97.65625
 # The four displacements of the sign tests, in pixels: right, left, down, up.
 SHIFTS = {"+x": (14, 0), "-x": (-14, 0), "+y": (0, 9), "-y": (0, -9)}
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+AIMSD = Path(os.environ.get("AIMSD") or REPOSITORY / "bin" / "aimsd").absolute()
+needs_aimsd = pytest.mark.skipif(not AIMSD.exists(), reason=f"{AIMSD} is missing: make build")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is missing")
 
 
@@ -37,15 +42,18 @@ def microscope() -> Any:
     return demo
 
 
-def scene(dx: int, dy: int, seed: int = 1, size: tuple[int, int] = (512, 768)) -> FibsemImage:
+def scene(dx: float, dy: float, seed: int = 1, size: tuple[int, int] = (512, 768)) -> FibsemImage:
     """A textured ion beam image whose content is dx px further right and dy px further down than in scene(0, 0)."""
     margin = 64
     height, width = size
     rng = np.random.default_rng(seed)
     field = gaussian_filter(rng.standard_normal((height + 2 * margin, width + 2 * margin)), 3)
     field = (field - field.min()) / (field.max() - field.min()) * 200 + 20
-    cut = field[margin - dy : margin - dy + height, margin - dx : margin - dx + width]
-    noise = np.random.default_rng([seed, dx + 100, dy + 100]).normal(0, 4, size)
+    whole_x, whole_y = math.floor(dx), math.floor(dy)
+    if (whole_x, whole_y) != (dx, dy):
+        field = shift(field, (dy - whole_y, dx - whole_x), order=5)  # of so smooth a field right to 0.001 px
+    cut = field[margin - whole_y : margin - whole_y + height, margin - whole_x : margin - whole_x + width]
+    noise = np.random.default_rng([seed, whole_x + 100, whole_y + 100]).normal(0, 4, size)
     image = FibsemImage.generate_blank_image(resolution=(width, height), hfw=width * PIXEL_NM * 1e-9)
     image.data = np.clip(cut + noise, 0, 255).astype(np.uint8)
     image.metadata.image_settings.beam_type = BeamType.ION
@@ -96,22 +104,17 @@ def random_message(rng: random.Random, metres: bool = True) -> dict[str, Any]:
         "valid_until": "2026-11-28T10:00:09.4Z",
         "valid_for_ms": 2000,
         "seq": seq,
-        "endpoint": rng.choice(
-            [
-                None,
-                {
-                    "metric": "milled_area_px",
-                    "value": rng.uniform(0, peak),
-                    "rolling_mean": rng.uniform(0, peak),
-                    "peak_rolling_mean": peak,
-                    "threshold_value": 0.6 * peak,
-                    "drop_fraction": rng.random(),
-                    "consecutive_count": rng.randrange(12),
-                    "warmup_complete": rng.random() < 0.5,
-                    "detected": rng.random() < 0.5,
-                },
-            ]
-        ),
+        "endpoint": {
+            "metric": rng.choice(["progress", "front_nm", "area_um2", "intensity"]),
+            "value": rng.choice([None, rng.uniform(0, peak)]),
+            "rolling_mean": rng.uniform(0, peak),
+            "peak_rolling_mean": peak,
+            "threshold_value": 0.6 * peak,
+            "drop_fraction": rng.random(),
+            "consecutive_count": rng.randrange(12),
+            "warmup_complete": rng.random() < 0.5,
+            "detected": rng.random() < 0.5,
+        },
         "drift": drift,
         "roi": {
             "left": rng.uniform(0, 0.5),
@@ -132,9 +135,7 @@ def random_message(rng: random.Random, metres: bool = True) -> dict[str, Any]:
 
 def free_port() -> int:
     """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return int(loopback().rpartition(":")[2])
 
 
 def await_port(port: int, process: subprocess.Popen, log: Path) -> None:

@@ -37,7 +37,8 @@ class Controller:
     ) -> None:
         self._microscope, self._say, self._clock = microscope, say, clock
         self._act, self._allow_stop, self._max_shift_m = act, allow_stop, max_shift_m
-        self._corrected_at = 0.0  # time.time() of the last beam shift
+        # time.time() of the last beam shift. A frame from before this program may show what another has corrected.
+        self._corrected_at = clock()
         self._told: Optional[tuple[str, str]] = None
 
     def handle(self, decision: Decision) -> None:

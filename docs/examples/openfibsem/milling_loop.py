@@ -140,7 +140,7 @@ def main(argv: Optional[list[str]] = None) -> int:
             host, port = split(args.mqtt)
             feedback: Any = MqttFeedback(host, port, args.site, args.instrument, take, say)
         else:
-            feedback = GrpcFeedback(args.watch, take, say)
+            feedback = GrpcFeedback(args.watch, take, say, args.source)
         stack.callback(feedback.close)
 
         if args.server:

@@ -20,6 +20,11 @@ def decision(advice: str, seq: int = 1, shift_m: tuple[float, float] = (2e-7, -1
     return af.Decision(advice, "TEST", message)
 
 
+def started() -> float:
+    """The clock of a program that started before every frame here but those that say so."""
+    return af.unix_time("2026-11-28T10:00:00Z")
+
+
 @pytest.fixture(params=["microscope", "client"])
 def target(request: pytest.FixtureRequest) -> Any:
     """A milling Demo microscope, in this process or behind HTTP."""
@@ -45,7 +50,7 @@ def test_without_act_nothing_is_done(target: Any) -> None:
 
 def test_advice_is_carried_out_with_act(target: Any) -> None:
     lines: list[str] = []
-    controller = Controller(target, lines.append, act=True, allow_stop=True)
+    controller = Controller(target, lines.append, act=True, allow_stop=True, clock=started)
     before = target.get_beam_shift(BeamType.ION)
     for advice in ("CONTINUE", "ABSTAIN"):
         controller.handle(decision(advice))
@@ -79,7 +84,7 @@ def test_silence_pauses(target: Any) -> None:
     "change",
     [
         {"shift_m": (2e-6, 0.0)},  # beyond max_shift_m
-        {"frame_time": "1970-01-01T00:00:00Z"},  # seen before the last correction
+        {"frame_time": "1970-01-01T00:00:00Z"},  # seen before the program, which may be before a correction
         {"drift": {"success": False}},
         {"drift": None},
     ],
@@ -89,14 +94,16 @@ def test_a_doubtful_realign_moves_nothing(microscope: Any, change: dict) -> None
     if change.get("drift"):
         doubtful.message["drift"].update(change.pop("drift"))
     doubtful.message.update(change)
-    Controller(microscope, lambda line: None, act=True).handle(doubtful)
+    Controller(microscope, lambda line: None, act=True, clock=started).handle(doubtful)
     assert microscope.get_beam_shift(BeamType.ION).to_list() == [0, 0]
 
 
 def test_a_frame_from_before_the_correction_corrects_nothing(microscope: Any) -> None:
-    controller = Controller(
-        microscope, lambda line: None, act=True, clock=lambda: af.unix_time("2026-11-28T10:00:08Z")
-    )
+    now = [started()]
+    controller = Controller(microscope, lambda line: None, act=True, clock=lambda: now[0])
+    controller.handle(decision("REALIGN", seq=9, frame_time="2026-11-28T09:59:59Z"))
+    assert microscope.get_beam_shift(BeamType.ION).to_list() == [0, 0], "from before the program"
+    now[0] = af.unix_time("2026-11-28T10:00:08Z")
     controller.handle(decision("REALIGN", seq=1, frame_time="2026-11-28T10:00:07Z"))
     controller.handle(decision("REALIGN", seq=2, frame_time="2026-11-28T10:00:07.9Z"))
     assert microscope.get_beam_shift(BeamType.ION).to_list() == pytest.approx([-2e-7, -1e-7])

@@ -85,9 +85,7 @@ def test_a_running_pattern_is_paused_and_stopped_from_beside(server: int) -> Non
     assert call(server, "GET", "/estimate_milling_time") == (200, {"seconds": 5})
     with ThreadPoolExecutor() as pool:
         # It answers when the pattern is done, 5 s later, or stopped.
-        run = pool.submit(
-            call, server, "POST", "/run_milling", json={"milling_current": 2e-11, "milling_voltage": 3e4}
-        )
+        run = pool.submit(call, server, "POST", "/run_milling", json={"milling_current": 2e-11, "milling_voltage": 3e4})
         wait_for(server, "RUNNING")
         for verb, after in (("pause_milling", "PAUSED"), ("resume_milling", "RUNNING"), ("stop_milling", "IDLE")):
             assert call(server, "POST", f"/{verb}") == (200, OK)

@@ -737,7 +737,7 @@ func (x *WatchRequest) GetRunId() string {
 type ArmRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
-	RunId         string                 `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`              // the run that is armed; it must be the source's open one
+	RunId         string                 `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`              // the run that is armed: the source's open one; "" is that one
 	LeaseMs       int64                  `protobuf:"varint,3,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"`       // how long; at most the configuration's lease
 	AllowStop     bool                   `protobuf:"varint,4,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"` // besides a pause also a stop, where a rule or the end-point's advice says STOP
 	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`                                 // who, for the record
@@ -862,6 +862,50 @@ func (x *DisarmRequest) GetBy() string {
 	return ""
 }
 
+type ArmingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArmingRequest) Reset() {
+	*x = ArmingRequest{}
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArmingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArmingRequest) ProtoMessage() {}
+
+func (x *ArmingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArmingRequest.ProtoReflect.Descriptor instead.
+func (*ArmingRequest) Descriptor() ([]byte, []int) {
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ArmingRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 type ArmState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
@@ -877,7 +921,7 @@ type ArmState struct {
 
 func (x *ArmState) Reset() {
 	*x = ArmState{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[8]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -889,7 +933,7 @@ func (x *ArmState) String() string {
 func (*ArmState) ProtoMessage() {}
 
 func (x *ArmState) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[8]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -902,7 +946,7 @@ func (x *ArmState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArmState.ProtoReflect.Descriptor instead.
 func (*ArmState) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{8}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ArmState) GetSource() string {
@@ -968,7 +1012,7 @@ type Feedback struct {
 	FrameTimeUnixNs    int64                  `protobuf:"varint,8,opt,name=frame_time_unix_ns,json=frameTimeUnixNs,proto3" json:"frame_time_unix_ns,omitempty"`
 	DecisionTimeUnixNs int64                  `protobuf:"varint,9,opt,name=decision_time_unix_ns,json=decisionTimeUnixNs,proto3" json:"decision_time_unix_ns,omitempty"`
 	ValidUntilUnixNs   int64                  `protobuf:"varint,10,opt,name=valid_until_unix_ns,json=validUntilUnixNs,proto3" json:"valid_until_unix_ns,omitempty"`
-	ValidForMs         int64                  `protobuf:"varint,11,opt,name=valid_for_ms,json=validForMs,proto3" json:"valid_for_ms,omitempty"` // counted from arrival: clocks differ
+	ValidForMs         int64                  `protobuf:"varint,11,opt,name=valid_for_ms,json=validForMs,proto3" json:"valid_for_ms,omitempty"` // counted from arrival: clocks differ; 0 of a last feedback that is over when Watch begins
 	Seq                uint64                 `protobuf:"varint,12,opt,name=seq,proto3" json:"seq,omitempty"`                                   // of the frame in its source
 	Endpoint           *Endpoint              `protobuf:"bytes,13,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	Drift              *Drift                 `protobuf:"bytes,14,opt,name=drift,proto3" json:"drift,omitempty"`
@@ -982,13 +1026,16 @@ type Feedback struct {
 	Reasons            []string               `protobuf:"bytes,22,rep,name=reasons,proto3" json:"reasons,omitempty"`  // words such as NO_SCALE, in capitals
 	Text               string                 `protobuf:"bytes,23,opt,name=text,proto3" json:"text,omitempty"`        // one sentence for a person
 	Skipped            uint64                 `protobuf:"varint,24,opt,name=skipped,proto3" json:"skipped,omitempty"` // feedback of this source that this reader missed before this one
+	Site               string                 `protobuf:"bytes,25,opt,name=site,proto3" json:"site,omitempty"`
+	Instrument         string                 `protobuf:"bytes,26,opt,name=instrument,proto3" json:"instrument,omitempty"`
+	TimeUnixNs         int64                  `protobuf:"varint,27,opt,name=time_unix_ns,json=timeUnixNs,proto3" json:"time_unix_ns,omitempty"` // when the message was made
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Feedback) Reset() {
 	*x = Feedback{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[9]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1047,7 @@ func (x *Feedback) String() string {
 func (*Feedback) ProtoMessage() {}
 
 func (x *Feedback) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[9]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1060,7 @@ func (x *Feedback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feedback.ProtoReflect.Descriptor instead.
 func (*Feedback) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{9}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Feedback) GetId() string {
@@ -1184,6 +1231,27 @@ func (x *Feedback) GetSkipped() uint64 {
 	return 0
 }
 
+func (x *Feedback) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *Feedback) GetInstrument() string {
+	if x != nil {
+		return x.Instrument
+	}
+	return ""
+}
+
+func (x *Feedback) GetTimeUnixNs() int64 {
+	if x != nil {
+		return x.TimeUnixNs
+	}
+	return 0
+}
+
 // Endpoint has the names of the statistics of OpenFIBSEM's CoincidenceMillingStrategy.
 type Endpoint struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -1202,7 +1270,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[10]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1282,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[10]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1295,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{10}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Endpoint) GetMetric() string {
@@ -1303,7 +1371,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[11]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1383,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[11]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1396,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{11}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Point) GetX() float64 {
@@ -1360,7 +1428,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[12]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1440,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[12]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1453,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{12}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Drift) GetShiftM() *Point {
@@ -1443,7 +1511,7 @@ type Rectangle struct {
 
 func (x *Rectangle) Reset() {
 	*x = Rectangle{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[13]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1523,7 @@ func (x *Rectangle) String() string {
 func (*Rectangle) ProtoMessage() {}
 
 func (x *Rectangle) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[13]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1536,7 @@ func (x *Rectangle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rectangle.ProtoReflect.Descriptor instead.
 func (*Rectangle) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{13}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rectangle) GetLeft() float64 {
@@ -1515,7 +1583,7 @@ type Geometry struct {
 
 func (x *Geometry) Reset() {
 	*x = Geometry{}
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[14]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +1595,7 @@ func (x *Geometry) String() string {
 func (*Geometry) ProtoMessage() {}
 
 func (x *Geometry) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_aims_v1_aims_proto_msgTypes[14]
+	mi := &file_proto_aims_v1_aims_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +1608,7 @@ func (x *Geometry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Geometry.ProtoReflect.Descriptor instead.
 func (*Geometry) Descriptor() ([]byte, []int) {
-	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{14}
+	return file_proto_aims_v1_aims_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Geometry) GetMilledAreaPx() float64 {
@@ -1665,7 +1733,9 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\x02by\x18\x05 \x01(\tR\x02by\"7\n" +
 	"\rDisarmRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x0e\n" +
-	"\x02by\x18\x02 \x01(\tR\x02by\"\xb4\x01\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\"'\n" +
+	"\rArmingRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\"\xb4\x01\n" +
 	"\bArmState\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05armed\x18\x02 \x01(\bR\x05armed\x12\x15\n" +
@@ -1674,7 +1744,7 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\n" +
 	"allow_stop\x18\x05 \x01(\bR\tallowStop\x12\x0e\n" +
 	"\x02by\x18\x06 \x01(\tR\x02by\x12\x10\n" +
-	"\x03why\x18\a \x01(\tR\x03why\"\xe0\x06\n" +
+	"\x03why\x18\a \x01(\tR\x03why\"\xb6\a\n" +
 	"\bFeedback\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x15\n" +
@@ -1704,7 +1774,13 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\x06advice\x18\x15 \x01(\x0e2\x0f.aims.v1.AdviceR\x06advice\x12\x18\n" +
 	"\areasons\x18\x16 \x03(\tR\areasons\x12\x12\n" +
 	"\x04text\x18\x17 \x01(\tR\x04text\x12\x18\n" +
-	"\askipped\x18\x18 \x01(\x04R\askippedB\x0e\n" +
+	"\askipped\x18\x18 \x01(\x04R\askipped\x12\x12\n" +
+	"\x04site\x18\x19 \x01(\tR\x04site\x12\x1e\n" +
+	"\n" +
+	"instrument\x18\x1a \x01(\tR\n" +
+	"instrument\x12 \n" +
+	"\ftime_unix_ns\x18\x1b \x01(\x03R\n" +
+	"timeUnixNsB\x0e\n" +
 	"\f_uncertaintyB\r\n" +
 	"\v_confidenceB\f\n" +
 	"\n" +
@@ -1775,11 +1851,12 @@ const file_proto_aims_v1_aims_proto_rawDesc = "" +
 	"\aREALIGN\x10\x04\x12\v\n" +
 	"\aABSTAIN\x10\x052C\n" +
 	"\fFrameService\x123\n" +
-	"\x04Push\x12\x14.aims.v1.PushRequest\x1a\x11.aims.v1.FrameAck(\x010\x012\xaa\x01\n" +
+	"\x04Push\x12\x14.aims.v1.PushRequest\x1a\x11.aims.v1.FrameAck(\x010\x012\xdf\x01\n" +
 	"\x0fFeedbackService\x123\n" +
 	"\x05Watch\x12\x15.aims.v1.WatchRequest\x1a\x11.aims.v1.Feedback0\x01\x12-\n" +
 	"\x03Arm\x12\x13.aims.v1.ArmRequest\x1a\x11.aims.v1.ArmState\x123\n" +
-	"\x06Disarm\x12\x16.aims.v1.DisarmRequest\x1a\x11.aims.v1.ArmStateB0Z.github.com/uni-aims/aimsd/proto/aims/v1;aimsv1b\x06proto3"
+	"\x06Disarm\x12\x16.aims.v1.DisarmRequest\x1a\x11.aims.v1.ArmState\x123\n" +
+	"\x06Arming\x12\x16.aims.v1.ArmingRequest\x1a\x11.aims.v1.ArmStateB0Z.github.com/uni-aims/aimsd/proto/aims/v1;aimsv1b\x06proto3"
 
 var (
 	file_proto_aims_v1_aims_proto_rawDescOnce sync.Once
@@ -1794,7 +1871,7 @@ func file_proto_aims_v1_aims_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_aims_v1_aims_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_proto_aims_v1_aims_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_proto_aims_v1_aims_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_proto_aims_v1_aims_proto_goTypes = []any{
 	(PixelFormat)(0),      // 0: aims.v1.PixelFormat
 	(BeamType)(0),         // 1: aims.v1.BeamType
@@ -1808,40 +1885,43 @@ var file_proto_aims_v1_aims_proto_goTypes = []any{
 	(*WatchRequest)(nil),  // 9: aims.v1.WatchRequest
 	(*ArmRequest)(nil),    // 10: aims.v1.ArmRequest
 	(*DisarmRequest)(nil), // 11: aims.v1.DisarmRequest
-	(*ArmState)(nil),      // 12: aims.v1.ArmState
-	(*Feedback)(nil),      // 13: aims.v1.Feedback
-	(*Endpoint)(nil),      // 14: aims.v1.Endpoint
-	(*Point)(nil),         // 15: aims.v1.Point
-	(*Drift)(nil),         // 16: aims.v1.Drift
-	(*Rectangle)(nil),     // 17: aims.v1.Rectangle
-	(*Geometry)(nil),      // 18: aims.v1.Geometry
-	nil,                   // 19: aims.v1.FrameHeader.MetadataEntry
+	(*ArmingRequest)(nil), // 12: aims.v1.ArmingRequest
+	(*ArmState)(nil),      // 13: aims.v1.ArmState
+	(*Feedback)(nil),      // 14: aims.v1.Feedback
+	(*Endpoint)(nil),      // 15: aims.v1.Endpoint
+	(*Point)(nil),         // 16: aims.v1.Point
+	(*Drift)(nil),         // 17: aims.v1.Drift
+	(*Rectangle)(nil),     // 18: aims.v1.Rectangle
+	(*Geometry)(nil),      // 19: aims.v1.Geometry
+	nil,                   // 20: aims.v1.FrameHeader.MetadataEntry
 }
 var file_proto_aims_v1_aims_proto_depIdxs = []int32{
 	5,  // 0: aims.v1.PushRequest.header:type_name -> aims.v1.FrameHeader
 	6,  // 1: aims.v1.PushRequest.chunk:type_name -> aims.v1.FrameChunk
 	0,  // 2: aims.v1.FrameHeader.format:type_name -> aims.v1.PixelFormat
-	19, // 3: aims.v1.FrameHeader.metadata:type_name -> aims.v1.FrameHeader.MetadataEntry
+	20, // 3: aims.v1.FrameHeader.metadata:type_name -> aims.v1.FrameHeader.MetadataEntry
 	3,  // 4: aims.v1.FrameAck.state:type_name -> aims.v1.FrameAck.State
 	8,  // 5: aims.v1.FrameAck.result:type_name -> aims.v1.FrameResult
 	1,  // 6: aims.v1.Feedback.beam:type_name -> aims.v1.BeamType
-	14, // 7: aims.v1.Feedback.endpoint:type_name -> aims.v1.Endpoint
-	16, // 8: aims.v1.Feedback.drift:type_name -> aims.v1.Drift
-	17, // 9: aims.v1.Feedback.roi:type_name -> aims.v1.Rectangle
-	18, // 10: aims.v1.Feedback.geometry:type_name -> aims.v1.Geometry
+	15, // 7: aims.v1.Feedback.endpoint:type_name -> aims.v1.Endpoint
+	17, // 8: aims.v1.Feedback.drift:type_name -> aims.v1.Drift
+	18, // 9: aims.v1.Feedback.roi:type_name -> aims.v1.Rectangle
+	19, // 10: aims.v1.Feedback.geometry:type_name -> aims.v1.Geometry
 	2,  // 11: aims.v1.Feedback.advice:type_name -> aims.v1.Advice
-	15, // 12: aims.v1.Drift.shift_m:type_name -> aims.v1.Point
-	15, // 13: aims.v1.Drift.shift_px:type_name -> aims.v1.Point
+	16, // 12: aims.v1.Drift.shift_m:type_name -> aims.v1.Point
+	16, // 13: aims.v1.Drift.shift_px:type_name -> aims.v1.Point
 	4,  // 14: aims.v1.FrameService.Push:input_type -> aims.v1.PushRequest
 	9,  // 15: aims.v1.FeedbackService.Watch:input_type -> aims.v1.WatchRequest
 	10, // 16: aims.v1.FeedbackService.Arm:input_type -> aims.v1.ArmRequest
 	11, // 17: aims.v1.FeedbackService.Disarm:input_type -> aims.v1.DisarmRequest
-	7,  // 18: aims.v1.FrameService.Push:output_type -> aims.v1.FrameAck
-	13, // 19: aims.v1.FeedbackService.Watch:output_type -> aims.v1.Feedback
-	12, // 20: aims.v1.FeedbackService.Arm:output_type -> aims.v1.ArmState
-	12, // 21: aims.v1.FeedbackService.Disarm:output_type -> aims.v1.ArmState
-	18, // [18:22] is the sub-list for method output_type
-	14, // [14:18] is the sub-list for method input_type
+	12, // 18: aims.v1.FeedbackService.Arming:input_type -> aims.v1.ArmingRequest
+	7,  // 19: aims.v1.FrameService.Push:output_type -> aims.v1.FrameAck
+	14, // 20: aims.v1.FeedbackService.Watch:output_type -> aims.v1.Feedback
+	13, // 21: aims.v1.FeedbackService.Arm:output_type -> aims.v1.ArmState
+	13, // 22: aims.v1.FeedbackService.Disarm:output_type -> aims.v1.ArmState
+	13, // 23: aims.v1.FeedbackService.Arming:output_type -> aims.v1.ArmState
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
 	14, // [14:14] is the sub-list for extension type_name
 	14, // [14:14] is the sub-list for extension extendee
 	0,  // [0:14] is the sub-list for field type_name
@@ -1856,16 +1936,16 @@ func file_proto_aims_v1_aims_proto_init() {
 		(*PushRequest_Header)(nil),
 		(*PushRequest_Chunk)(nil),
 	}
-	file_proto_aims_v1_aims_proto_msgTypes[9].OneofWrappers = []any{}
 	file_proto_aims_v1_aims_proto_msgTypes[10].OneofWrappers = []any{}
-	file_proto_aims_v1_aims_proto_msgTypes[14].OneofWrappers = []any{}
+	file_proto_aims_v1_aims_proto_msgTypes[11].OneofWrappers = []any{}
+	file_proto_aims_v1_aims_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_aims_v1_aims_proto_rawDesc), len(file_proto_aims_v1_aims_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -134,6 +134,7 @@ const (
 	FeedbackService_Watch_FullMethodName  = "/aims.v1.FeedbackService/Watch"
 	FeedbackService_Arm_FullMethodName    = "/aims.v1.FeedbackService/Arm"
 	FeedbackService_Disarm_FullMethodName = "/aims.v1.FeedbackService/Disarm"
+	FeedbackService_Arming_FullMethodName = "/aims.v1.FeedbackService/Arming"
 )
 
 // FeedbackServiceClient is the client API for FeedbackService service.
@@ -151,6 +152,8 @@ type FeedbackServiceClient interface {
 	Arm(ctx context.Context, in *ArmRequest, opts ...grpc.CallOption) (*ArmState, error)
 	// Disarm ends a lease at once; without one it does nothing.
 	Disarm(ctx context.Context, in *DisarmRequest, opts ...grpc.CallOption) (*ArmState, error)
+	// Arming says whether a source is armed, by whom and for how long.
+	Arming(ctx context.Context, in *ArmingRequest, opts ...grpc.CallOption) (*ArmState, error)
 }
 
 type feedbackServiceClient struct {
@@ -200,6 +203,16 @@ func (c *feedbackServiceClient) Disarm(ctx context.Context, in *DisarmRequest, o
 	return out, nil
 }
 
+func (c *feedbackServiceClient) Arming(ctx context.Context, in *ArmingRequest, opts ...grpc.CallOption) (*ArmState, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ArmState)
+	err := c.cc.Invoke(ctx, FeedbackService_Arming_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // FeedbackServiceServer is the server API for FeedbackService service.
 // All implementations must embed UnimplementedFeedbackServiceServer
 // for forward compatibility.
@@ -215,6 +228,8 @@ type FeedbackServiceServer interface {
 	Arm(context.Context, *ArmRequest) (*ArmState, error)
 	// Disarm ends a lease at once; without one it does nothing.
 	Disarm(context.Context, *DisarmRequest) (*ArmState, error)
+	// Arming says whether a source is armed, by whom and for how long.
+	Arming(context.Context, *ArmingRequest) (*ArmState, error)
 	mustEmbedUnimplementedFeedbackServiceServer()
 }
 
@@ -233,6 +248,9 @@ func (UnimplementedFeedbackServiceServer) Arm(context.Context, *ArmRequest) (*Ar
 }
 func (UnimplementedFeedbackServiceServer) Disarm(context.Context, *DisarmRequest) (*ArmState, error) {
 	return nil, status.Error(codes.Unimplemented, "method Disarm not implemented")
+}
+func (UnimplementedFeedbackServiceServer) Arming(context.Context, *ArmingRequest) (*ArmState, error) {
+	return nil, status.Error(codes.Unimplemented, "method Arming not implemented")
 }
 func (UnimplementedFeedbackServiceServer) mustEmbedUnimplementedFeedbackServiceServer() {}
 func (UnimplementedFeedbackServiceServer) testEmbeddedByValue()                         {}
@@ -302,6 +320,24 @@ func _FeedbackService_Disarm_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _FeedbackService_Arming_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ArmingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FeedbackServiceServer).Arming(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FeedbackService_Arming_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FeedbackServiceServer).Arming(ctx, req.(*ArmingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // FeedbackService_ServiceDesc is the grpc.ServiceDesc for FeedbackService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -316,6 +352,10 @@ var FeedbackService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Disarm",
 			Handler:    _FeedbackService_Disarm_Handler,
+		},
+		{
+			MethodName: "Arming",
+			Handler:    _FeedbackService_Arming_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
