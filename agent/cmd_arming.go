@@ -7,16 +7,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
 )
 
-const (
-	armTimeout      = 10 * time.Second // of a call
-	presentRunWaits = 3 * time.Second  // for the feedback that says which run is open
-)
+// armTimeout bounds a call.
+const armTimeout = 10 * time.Second
 
 func newArmCommand() *cobra.Command {
 	var to feedbackFlags
@@ -28,7 +24,7 @@ func newArmCommand() *cobra.Command {
 		Long: `Allow the daemon to pause the milling of one run by itself when it advises so, until the time is
 over, the run closes or somebody disarms it. Without this it only advises. The source needs a
 controller (milling.act in the configuration). --allow-stop allows a stop too, which cannot be
-resumed. Arming again renews the time. Without --run, the run whose frames come now is armed.`,
+resumed. Arming again renews the time. Without --run, the source's open run is armed.`,
 		Example: "  aimsd arm --source acq --for 10m --by anna -c aimsd.yaml",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -45,11 +41,6 @@ resumed. Arming again renews the time. Without --run, the run whose frames come 
 			ctx, cancel := context.WithTimeout(c.Context(), armTimeout)
 			defer cancel()
 			r.LeaseMs = lease.Milliseconds()
-			if r.GetRunId() == "" {
-				if r.RunId, err = presentRun(ctx, &target, r.GetSource()); err != nil {
-					return err
-				}
-			}
 			return tellArmed(ctx, c.OutOrStdout(), &target, func(ctx context.Context, client aimsv1.FeedbackServiceClient) (*aimsv1.ArmState, error) {
 				return client.Arm(ctx, r)
 			})
@@ -57,7 +48,7 @@ resumed. Arming again renews the time. Without --run, the run whose frames come 
 	}
 	f := c.Flags()
 	f.StringVar(&r.Source, "source", "", "whose milling")
-	f.StringVar(&r.RunId, "run", "", "the run that is armed; it must be the source's open one")
+	f.StringVar(&r.RunId, "run", "", "the run that is armed, which must be the source's open one; without it, that one")
 	f.DurationVar(&lease, "for", 0, "how long, such as 10m; at most milling.act.max_lease")
 	f.BoolVar(&r.AllowStop, "allow-stop", false, "besides a pause also a stop, which cannot be resumed")
 	f.StringVar(&r.By, "by", "", "who arms it, for the record")
@@ -95,27 +86,6 @@ armed, nothing happens.`,
 	f.StringVar(&r.By, "by", "", "who disarms it, for the record")
 	to.add(f)
 	return c
-}
-
-// presentRun is the run that a source's last feedback is of.
-func presentRun(ctx context.Context, t *feedbackTarget, source string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, presentRunWaits)
-	defer cancel()
-	last, err := calling(ctx, t, func(ctx context.Context, client aimsv1.FeedbackServiceClient) (*aimsv1.Feedback, error) {
-		feed, err := client.Watch(ctx, &aimsv1.WatchRequest{Source: source})
-		if err != nil {
-			return nil, err
-		}
-		f, err := feed.Recv()
-		if status.Code(err) == codes.DeadlineExceeded {
-			return nil, nil // nothing was advised yet
-		}
-		return f, err
-	})
-	if err == nil && last == nil {
-		err = fmt.Errorf("source %s has brought no advice in its present run; wait for its first frame, or name the run with --run", source)
-	}
-	return last.GetRunId(), err
 }
 
 // tellArmed asks a daemon and prints what holds then.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -17,13 +19,17 @@ import (
 // watchRetry is how long a link waits before it connects again, if nothing else is said.
 const watchRetry = 2 * time.Second
 
-// sighting is what a link brings: a feedback, or that its connection changed.
+// sighting is what a link brings: a feedback, whether it is acted on, or, without either, that the connection changed.
 type sighting struct {
 	At       time.Time
-	Feedback *aimsv1.Feedback // nil: the connection changed
+	Feedback *aimsv1.Feedback // nil: something else was seen
+	Armed    *aimsv1.ArmState // whether a source's advice is acted on; nil: something else was seen
 	Kept     bool             // the daemon had it before this connection: it is as old as its decision
 	Down     error            // why there is none; nil: there is one
 }
+
+// armingEvery is how often a link asks whether a source's advice is acted on.
+const armingEvery = time.Second
 
 // watchLink receives feedback and connects again when the connection is lost.
 type watchLink struct {
@@ -64,18 +70,29 @@ func refused(err error) bool {
 }
 
 // follow receives from one connection until it fails.
+//
+//	Watch ──▶ receive ─▶ out
+//	            └▶ sources ─▶ askArming ─▶ out
 func (l *watchLink) follow(ctx context.Context, out chan<- sighting) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	calls, conn, err := l.Target.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	feed, err := aimsv1.NewFeedbackServiceClient(conn).Watch(calls, l.Request)
+	client := aimsv1.NewFeedbackServiceClient(conn)
+	g, calls := errgroup.WithContext(calls)
+	feed, err := client.Watch(calls, l.Request)
 	if err != nil {
 		return err
 	}
+	sources := make(chan string)
+	g.Go(func() error { return l.receive(calls, feed, sources, out) })
+	g.Go(func() error { l.askArming(calls, client, sources, out); return nil })
+	return g.Wait()
+}
+
+// receive hands on feedback, and tells each source once.
+func (l *watchLink) receive(ctx context.Context, feed grpc.ServerStreamingClient[aimsv1.Feedback], sources chan<- string, out chan<- sighting) error {
 	if !l.tell(ctx, out, sighting{}) {
 		return ctx.Err()
 	}
@@ -88,10 +105,44 @@ func (l *watchLink) follow(ctx context.Context, out chan<- sighting) error {
 		if err != nil {
 			return err
 		}
-		if !l.tell(ctx, out, sighting{Feedback: f, Kept: !heard[f.GetSource()]}) {
+		kept := !heard[f.GetSource()]
+		if !l.tell(ctx, out, sighting{Feedback: f, Kept: kept}) {
 			return ctx.Err()
 		}
+		if !kept {
+			continue
+		}
 		heard[f.GetSource()] = true
+		select {
+		case sources <- f.GetSource():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// askArming asks again and again whether the advice of sources is acted on. Where nothing can act there is no answer.
+func (l *watchLink) askArming(ctx context.Context, client aimsv1.FeedbackServiceClient, sources <-chan string, out chan<- sighting) {
+	tick := time.NewTicker(armingEvery)
+	defer tick.Stop()
+	ask := func(source string) bool {
+		state, err := client.Arming(ctx, &aimsv1.ArmingRequest{Source: source})
+		return err == nil && l.tell(ctx, out, sighting{Armed: state})
+	}
+	var can []string
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case source := <-sources:
+			if ask(source) {
+				can = append(can, source)
+			}
+		case <-tick.C:
+			for _, source := range can {
+				ask(source)
+			}
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ func (w *watch) log(ctx context.Context, sightings <-chan sighting) error {
 				if err := w.print(s); err != nil {
 					return err
 				}
+			case s.Armed != nil: // it stands on the screen alone
 			case s.Down != nil && !down:
 				down = true
 				fmt.Fprintf(w.Err, "aimsd: %s; trying again\n", plainText(s.Down.Error()))

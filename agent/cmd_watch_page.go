@@ -64,7 +64,7 @@ func (w *watched) block(name string, now time.Time, width, room int) []textLine 
 	if f.GetStageName() != "" {
 		title = append(title, span{"   stage " + f.GetStageName(), stylePlain})
 	}
-	lines = append(lines, title)
+	lines = append(lines, append(title, w.arming(now)...))
 	word, style, text := w.word(now)
 	blank := func() {
 		if room >= roomyBlock {

@@ -22,6 +22,18 @@ func row(label string, spans ...span) textLine {
 	return append(textLine{{fmt.Sprintf("  %-*s", labelWidth, label), styleSoft}}, spans...)
 }
 
+// arming says whether the daemon acts on its advice, and for how long yet.
+func (w *watched) arming(now time.Time) textLine {
+	switch a := w.armed; {
+	case a == nil:
+		return nil
+	case a.GetArmed():
+		left := time.Duration(a.GetLeaseLeftMs())*time.Millisecond - now.Sub(w.armedAt)
+		return textLine{{"   ", stylePlain}, {fmt.Sprintf("ARMED by %s, %s left", a.GetBy(), ageText(left)), stylePause}}
+	}
+	return textLine{{"   not armed", styleSoft}}
+}
+
 func (w *watched) progress() textLine {
 	share, target := math.NaN(), w.target()
 	text := "not seen"

@@ -27,6 +27,8 @@ type watched struct {
 	at      time.Time        // of its arrival, with the monotonic reading
 	changes []adviceChange   // the newest last
 	plan    *milling.Plan    // of the configuration; nil: not known
+	armed   *aimsv1.ArmState // nil: nothing can act on its advice, or it is not known
+	armedAt time.Time        // when that was told
 }
 
 // adviceChange is a feedback whose advice is another one than that before.
@@ -51,11 +53,20 @@ func newWatchState(address, only string, c *Config) *watchState {
 // take notes what was seen.
 func (s *watchState) take(seen sighting) {
 	f := seen.Feedback
+	if a := seen.Armed; a != nil {
+		if w := s.sources[a.GetSource()]; w != nil {
+			w.armed, w.armedAt = a, seen.At
+		}
+		return
+	}
 	if f == nil {
 		if s.up || s.since.IsZero() || seen.Down == nil {
 			s.since = seen.At
 		}
 		s.up, s.down = seen.Down == nil, seen.Down
+		for _, w := range s.sources {
+			w.armed = nil // it is asked anew
+		}
 		return
 	}
 	w := s.sources[f.GetSource()]
