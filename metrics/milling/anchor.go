@@ -19,6 +19,7 @@ type anchor struct {
 	smallMean      plane
 	weight         []bool // px that are used
 	frames         float64
+	noise          float64 // variance of the present frame's, before smoothing
 	lastX, lastY   float64 // binned px
 }
 
@@ -69,6 +70,7 @@ func (a *anchor) leaveOut(r metrics.Rect) {
 // register finds a frame's shift. Hint is where it may be besides near the last one's, such as after a jump.
 func (a *anchor) register(f *Frame, hintX, hintY float64, hinted bool) registration {
 	a.cur.take(f, a.area, a.bin, &a.scratch)
+	a.noise = a.scratch.noise()
 	b := float64(a.bin)
 	starts := [][2]float64{{a.lastX, a.lastY}, a.coarse(a.lastX, a.lastY)}
 	if hinted {
@@ -205,9 +207,27 @@ func (a *anchor) solve(x, y float64) registration {
 	bx, by, okB := sets[1].solve()
 	r := registration{x: x, y: y, correlation: s.correlation(), disagreement: math.Hypot(ax-bx, ay-by)}
 	r.ok = okA && okB && s.n > float64(a.mean.w*a.mean.h)/8 &&
-		r.correlation > max(leastNCC, leastCertainty/math.Sqrt(s.n/noiseCellsPx))
+		r.correlation > max(leastNCC, leastCertainty/math.Sqrt(s.n/noiseCellsPx)) && a.explains(&s)
 	return r
 }
+
+// explains reports whether the mean is what the frame shows. Of what the frame shows beyond its noise, the mean must explain
+// a good part: any two surfaces can be laid so that they agree a little. Where noise is nearly all there is, nothing
+// can be said against it.
+func (a *anchor) explains(s *moments) bool {
+	shown := (s.cc - s.c*s.c/s.n) / s.n
+	noise := a.noise * smoothedNoise
+	if shown-noise < noise {
+		return true
+	}
+	r := s.correlation()
+	return r*r*shown >= leastExplained*(shown-noise)
+}
+
+const (
+	smoothedNoise  = 0.0386 // of the variance of noise, what smoothing leaves: the square of the sum of the kernel's squares
+	leastExplained = 0.4
+)
 
 // light fits the frame's grey levels to the mean's at a shift, on every fourth px of every fourth row.
 func (a *anchor) light(x, y float64) (gain, offset float64) {

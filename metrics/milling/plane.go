@@ -1,6 +1,8 @@
 package milling
 
 import (
+	"math"
+
 	"github.com/uni-aims/aimsd/metrics"
 )
 
@@ -115,4 +117,23 @@ func (p *plane) reduced(src *plane, n int) {
 			p.pix[y*p.w+x] = s / float32(n*n)
 		}
 	}
+}
+
+// noise is the variance of the noise from px to px, from the second differences in both directions (Immerkaer 1996), of
+// every other row.
+func (p *plane) noise() float64 {
+	var sum, n float64
+	for y := 1; y < p.h-1; y += 2 {
+		a, b, c := p.pix[(y-1)*p.w:y*p.w], p.pix[y*p.w:(y+1)*p.w], p.pix[(y+1)*p.w:(y+2)*p.w]
+		for x := 1; x < p.w-1; x++ {
+			d := a[x-1] - 2*a[x] + a[x+1] - 2*(b[x-1]-2*b[x]+b[x+1]) + c[x-1] - 2*c[x] + c[x+1]
+			sum += math.Abs(float64(d))
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	sd := sum / n * math.Sqrt(math.Pi/2) / 6
+	return sd * sd
 }
