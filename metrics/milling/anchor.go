@@ -41,6 +41,7 @@ const (
 type registration struct {
 	x, y, disagreement, correlation float64
 	ok                              bool
+	near                            bool // not certain, but about there
 }
 
 // begin makes a frame the mean.
@@ -220,13 +221,14 @@ func (a *anchor) explains(s *moments) bool {
 	if shown-noise < noise {
 		return true
 	}
+	kept := (s.mm - s.m*s.m/s.n) / s.n // by the mean, some of it noise of the few frames that it is made of
 	r := s.correlation()
-	return r*r*shown >= leastExplained*(shown-noise)
+	return r*r*shown*kept >= leastExplained*(shown-noise)*max(kept-noise/a.frames, kept/10)
 }
 
 const (
 	smoothedNoise  = 0.0386 // of the variance of noise, what smoothing leaves: the square of the sum of the kernel's squares
-	leastExplained = 0.4
+	leastExplained = 0.3
 )
 
 // light fits the frame's grey levels to the mean's at a shift, on every fourth px of every fourth row.

@@ -48,21 +48,18 @@ func (d *difference) across(u []float64) (p profile) {
 }
 
 // line follows the bright line that edges have in secondary electrons (Seiler 1983) near a path: the brightest way along
-// it. shows is false where the best way is no brighter than the best of the surface ahead: noise and grains have
-// bright ways as well.
-func (d *difference) line(u []float64) (path []float64, shows bool) {
+// it. strength tells by what factor it stands out more than the best way of the surface ahead, since noise and grains
+// have bright ways as well; 0 where there is none.
+func (d *difference) line(u []float64) (path []float64, strength float64) {
 	const behind, ahead, control = -4, 28, 34 // px from the path
 	path, level := d.brightest(u, behind, ahead)
 	_, other := d.brightest(u, control, control+ahead-behind)
 	surface := d.level(path, control/2, control)
 	if math.IsNaN(level) || math.IsNaN(surface) {
-		return nil, false
+		return nil, 0
 	}
 	if math.IsNaN(other) {
 		other = surface + 2*d.noise()
-	}
-	if level-surface < leastLine*max(other-surface, d.noise()) {
-		return nil, false
 	}
 	p := d.across(path)
 	at := 0.0
@@ -72,11 +69,11 @@ func (d *difference) line(u []float64) (path []float64, shows bool) {
 	for b := range path {
 		path[b] = max(0, path[b]+at+0.5) // px k spans k..k+1
 	}
-	return path, true
+	return path, (level - surface) / max(other-surface, d.noise())
 }
 
-// leastLine is by what factor the edge's line stands out more than the surface's brightest way.
-const leastLine = 1.5
+// clearLine is the strength of a line that is the edge's.
+const clearLine = 3
 
 // brightest is the way of the greatest mean difference between from and to px ahead of a path, neighbours holding each
 // other; NaN where hardly anything is seen there.

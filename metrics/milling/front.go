@@ -13,11 +13,10 @@ import (
 // 1954; Hinkley 1970). Neighbouring columns hold each other: the path of greatest sum with a price on jumps is found
 // by dynamic programming (Viterbi 1967).
 type front struct {
-	plan   *Plan
-	levels [grayBins]float64 // how often milled px had a grey level, of full scale; fading
-	seen   float64           // sum of levels
-	gap    float64           // from the step to the bright line's peak, px, mean of the last frames that show both
-	gaps   float64           // how many those are
+	plan    *Plan
+	levels  [grayBins]float64 // how often milled px had a grey level, of full scale; fading
+	seen    float64           // sum of levels
+	typical typical           // the profile across the edge in earlier frames
 }
 
 const (
@@ -31,7 +30,6 @@ const (
 	jumpPrice  = 0.5  // nats per px that the front jumps between columns, for each px of a column's width
 	columns    = 128  // at most, along the front
 	behindPx   = 48   // on both sides of the front, what tells how sure it is
-	mostGaps   = 20   // frames that gap is the mean of
 	awayPx     = 4    // px next to the front that are not learnt from
 )
 
@@ -91,13 +89,17 @@ func grayBin(v float64) int {
 	return min(max(int((v-grayLow)/(grayHigh-grayLow)*grayBins), 0), grayBins-1)
 }
 
-// locate finds the front. As long as nothing is known of how milled px look, floors of several depths are tried, and
-// the one that explains the frame best is taken; none, if none does.
+// locate finds the front. Where what is known of how milled px look shows no clear trench, floors of several depths are
+// tried as well, and what explains the frame best is taken; nothing, if nothing does.
 func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) path {
 	width := float64(max(1, (region.across+columns-1)/columns))
+	var best path
+	var evidenceOf evidence
 	if f.seen > 0 {
-		e := weigh(cur, ref, region, sigma, f.density())
-		return f.finish(&e, f.find(&e, width))
+		evidenceOf = weigh(cur, ref, region, sigma, f.density())
+		if best = f.find(&evidenceOf, width); best.clear() {
+			return f.finish(&evidenceOf, best)
+		}
 	}
 	surface, n := 0.0, 0.0
 	for u := range region.length {
@@ -110,11 +112,9 @@ func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) pat
 		}
 	}
 	surface /= max(n, 1)
-	var best path
-	var evidenceOf evidence
-	for i, darker := range floors() {
+	for _, darker := range floors() {
 		e := weigh(cur, ref, region, sigma, floor(surface*(1-darker), math.Hypot(sigma, floorSD*surface)))
-		if p := f.find(&e, width); i == 0 || p.score > best.score {
+		if p := f.find(&e, width); best.u == nil || p.score > best.score {
 			best, evidenceOf = p, e
 		}
 	}
@@ -124,12 +124,16 @@ func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) pat
 	return f.finish(&evidenceOf, best)
 }
 
+// clear reports whether a path shows a trench beyond doubt.
+func (p *path) clear() bool { return p.score >= leastScore && mean(p.u) >= leastTrench }
+
 // floors are how much darker than the surface a trench may be, as a share of the surface's level.
 func floors() []float64 { return []float64{0.12, 0.25, 0.45, 0.7} }
 
 const (
-	floorSD    = 0.12 // of levels in a trench, of the surface's level
-	leastScore = 40   // nats by which a first trench explains a frame better than none
+	floorSD     = 0.12 // of levels in a trench, of the surface's level
+	leastScore  = 40   // nats by which a first trench explains a frame better than none
+	leastTrench = 8    // px: of a shorter one nothing is learnt
 )
 
 // floor is the density of milled px of one level, some of which have any.
@@ -206,29 +210,34 @@ func (f *front) finish(e *evidence, p path) path {
 	return p
 }
 
-// sharpen moves a path to the edge itself: the bright line there or, where that does not show, the step, and from it as
-// far as the line was in earlier frames. What is next to the front is neither surface nor floor, so that the change
-// from one to the other is found some px off.
+// sharpen moves a path to the edge itself: the bright line there or, where that does not show beyond doubt, to where the
+// profile across it is that of earlier frames; at first, where it is steepest. What is next to the front is neither
+// surface nor floor, so that the change from one to the other is found some px off.
 func (f *front) sharpen(d *difference, p *path) {
 	if !slices.ContainsFunc(p.u, func(u float64) bool { return u > awayPx }) {
 		return
 	}
-	lined, shows := d.line(p.u)
+	lined, strength := d.line(p.u)
 	aligned := d.align(p.u)
-	step := d.across(aligned)
-	at := step.step()
+	across := d.across(aligned)
+	at := across.step()
 	switch {
-	case shows && isFinite(at):
-		f.gaps++
-		f.gap += (mean(lined) - mean(aligned) - at - f.gap) / min(f.gaps, mostGaps)
-		p.u = lined
-	case shows:
+	case strength >= clearLine:
+		at = mean(lined) - mean(aligned)
+	case f.typical.n >= fewProfiles:
+		at = f.typical.place(&across, at)
+	}
+	switch {
+	case strength >= clearLine:
 		p.u = lined
 	case isFinite(at):
 		for b, u := range aligned {
-			p.u[b] = max(0, u+at+f.gap)
+			p.u[b] = max(0, u+at)
 		}
+	default:
+		return
 	}
+	f.typical.learn(&across, at)
 }
 
 func mean(v []float64) float64 {
@@ -295,6 +304,9 @@ func (e *evidence) agreement(u []float64) float64 {
 
 // learn remembers the grey levels behind a front.
 func (f *front) learn(cur *window, region orientedRect, p path) {
+	if !p.clear() {
+		return
+	}
 	for i := range f.levels {
 		f.levels[i] *= fade
 	}

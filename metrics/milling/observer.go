@@ -84,7 +84,7 @@ func (ob *Observer) Observe(f Frame, quality []string, nmPerPx float64) (Observa
 	if o.Drift, err = ob.drift(&f); err != nil {
 		return Observation{}, err
 	}
-	if o.Drift.Success {
+	if o.Drift.Success || ob.lies.near {
 		ob.look(&f, &o)
 	}
 	return o, nil
@@ -103,6 +103,7 @@ func (ob *Observer) drift(f *Frame) (*Shift, error) {
 	m := ob.anchor.register(f, s.XPx, s.YPx, s.Success)
 	ob.lies = m
 	limit := maxDisagreementPx * float64(ob.anchor.bin)
+	ob.lies.near = m.ok && m.disagreement <= nearPerLimit*limit
 	switch apart := math.Hypot(m.x-s.XPx, m.y-s.YPx); {
 	case !m.ok:
 	case m.disagreement > limit:
@@ -115,13 +116,16 @@ func (ob *Observer) drift(f *Frame) (*Shift, error) {
 	default:
 		*s = Shift{XPx: m.x, YPx: m.y, Score: min(max(m.correlation, 0), 1), Success: true, Method: s.Method, MaxDisagreementPx: m.disagreement}
 	}
-	ob.lies.x, ob.lies.y = s.XPx, s.YPx
+	if s.Success {
+		ob.lies.x, ob.lies.y = s.XPx, s.YPx
+	}
 	return s, nil
 }
 
 const (
 	maxDisagreementPx = 0.5
 	maxApartPx        = 1.5
+	nearPerLimit      = 4 // a shift so many times less certain is none to tell, but places the frame for the mean, which gains by it
 )
 
 // changing is the part of the reference where frames differ because milling goes on: around the front.
@@ -186,8 +190,8 @@ func (r *reference) differs(f *Frame, nmPerPx float64) bool {
 // look finds the front in a frame whose drift is known.
 func (ob *Observer) look(f *Frame, o *Observation) {
 	r := ob.reference
-	dx, dy := int(math.Round(o.Drift.XPx)), int(math.Round(o.Drift.YPx))
-	fx, fy := o.Drift.XPx-float64(dx), o.Drift.YPx-float64(dy)
+	dx, dy := int(math.Round(ob.lies.x)), int(math.Round(ob.lies.y))
+	fx, fy := ob.lies.x-float64(dx), ob.lies.y-float64(dy)
 	visible := intersect(moved(r.area, -dx, -dy), r.pixels.Rect)
 	// The side walls look like neither, and say nothing of the front.
 	extended := r.extended.inner(min(max(r.region.across/sideShare, leastSide), mostSide, r.region.across/4))
