@@ -52,11 +52,11 @@ func (t *Tracker) value(o *Observation) *float64 {
 	if o.NmPerPx == nil {
 		return nil
 	}
-	if nm := *o.NmPerPx; t.plan.Endpoint.Metric == MetricFront {
+	nm := *o.NmPerPx
+	if t.plan.Endpoint.Metric == MetricFront {
 		return ptr(*o.FrontPx * nm)
-	} else {
-		return ptr(*o.AreaPx * nm * nm * um2PerNm2)
 	}
+	return ptr(*o.AreaPx * nm * nm * um2PerNm2)
 }
 
 const um2PerNm2 = 1e-6
