@@ -35,9 +35,7 @@ type reference struct {
 
 // NewObserver begins a run. The plan must be valid.
 func NewObserver(plan Plan) *Observer {
-	ob := &Observer{plan: plan}
-	ob.front.plan = &ob.plan
-	return ob
+	return &Observer{plan: plan}
 }
 
 const (
