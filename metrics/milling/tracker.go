@@ -82,7 +82,7 @@ func (t *Tracker) faults(o *Observation) (reasons []string) {
 	add(o.DecisionTime.Sub(o.FrameTime) > t.plan.StaleAfter, ReasonStale)
 	add(o.FrameTime.Sub(o.DecisionTime) > clockTolerance, ReasonClock)
 	add(t.begun && o.DecisionTime.Before(t.decided.Add(-clockTolerance)), ReasonClock)
-	add(o.NmPerPx == nil, ReasonNoScale)
+	add(o.NmPerPx == nil && o.Fault != ReasonNoResult, ReasonNoScale)
 	add(o.ScaleMismatch, ReasonMismatch)
 	for _, flag := range o.Quality {
 		add(slices.Contains(unusable(), flag), ReasonQuality+strings.ToUpper(flag))
