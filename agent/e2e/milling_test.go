@@ -292,3 +292,28 @@ func TestFeedbackComesWithinItsTimeSoak(t *testing.T) {
 		require.Less(t, p99, time.Second)
 	}
 }
+
+// Whole runs through the whole daemon: files, network, store, broker. In its full length at least 300 frames.
+func TestMillingRunsThroughTheDaemonSoak(t *testing.T) {
+	if os.Getenv("SOAK_MINUTES") == "" {
+		t.Skip("in its full length only: make soak; TestTheLoopClosesAtTheEndPoint is the short form")
+	}
+	frames := 0
+	for seed := uint64(30001); frames < 300; seed++ {
+		b := newBench(t, &simulate.Milling{Width: 512, Height: 512, Seed: seed}, "")
+		d := b.site.start()
+		fr, err := b.scene.Frame(t.Context(), 1)
+		require.NoError(t, err)
+		end, told := *fr.Truth.Milling.EndpointIndex, 0
+		for i := 1; i <= end+3; i++ {
+			if b.frame(i).Endpoint.Detected && told == 0 {
+				told = i
+			}
+			frames++
+		}
+		require.Zero(t, d.stop())
+		t.Logf("seed %d: end-point at frame %d, told at %d", seed, end, told)
+		require.InDelta(t, end, told, 2, "seed %d", seed)
+	}
+	t.Logf("%d frames", frames)
+}
