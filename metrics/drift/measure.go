@@ -89,14 +89,14 @@ func (r *Reference) refine(out *Shift, img *Image, at peak, search int, mask []f
 	near := max(0.6, float64(l.tile)/100) // px; closer, the taper does not pull noticeably
 	if l.scale > 1 && len(s.fine.energy) >= manyTiles {
 		r.fine.cut(img, int(x), int(y), mask, true, s.fine)
-		r.fine.estimate(s.fine, min(search, l.tile/4))
+		r.fine.estimate(s.fine, min(search, l.tile/4), 1)
 		if all.tiles > 0 {
 			x, y, search = math.Round(x+all.x), math.Round(y+all.y), max(2, l.scale/4)
 		}
 	}
 	for range 3 {
 		r.fine.cut(img, int(x), int(y), mask, false, s.fine)
-		r.fine.estimate(s.fine, min(search, l.tile/4))
+		r.fine.estimate(s.fine, min(search, l.tile/4), rounds)
 		out.XPx, out.YPx, out.Score = x+all.x, y+all.y, min(max(all.score, 0), 1)
 		out.MaxDisagreementPx = math.Hypot(a.x-b.x, a.y-b.y)
 		if a.tiles == 0 || b.tiles == 0 {
