@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Thresholds were chosen on one half of the files; the other was only looked at afterwards.
+// Thresholds were chosen on one half of the files, with the exception that docs/specs/015-drift.md names.
 func TestRealFrames(t *testing.T) {
 	if few(0, 1) == 1 {
 		t.Skip("SKIPPED with the race detector: too slow, and the numbers are the same without it")
