@@ -11,7 +11,7 @@ import (
 const (
 	method                   = "phase-correlation" // OpenFIBSEM's name
 	defaultMaxDisagreementPx = 0.5
-	defaultMinScore          = 0.15
+	defaultMinScore          = 0.2
 )
 
 // Options say what of a frame is used, and when an answer is good enough.
@@ -20,7 +20,7 @@ type Options struct {
 	Exclude           []metrics.Rect // where the content is expected to change, such as the milled region: not used
 	MaxPx             float64        // largest shift that is looked for; 0: a quarter of the area's shorter side; at most half of it
 	MaxDisagreementPx float64        // between the estimates of the two disjoint sets; 0: 0.5
-	MinScore          float64        // 0: 0.15
+	MinScore          float64        // 0: 0.2
 }
 
 // Shift is how far the content of a frame is from where the reference has it.

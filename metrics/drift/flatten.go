@@ -25,10 +25,8 @@ func flatten(v []float64, w, h int, mask, a, b []float64) float64 {
 			}
 		}
 	}
-	if mask != nil {
-		for i, m := range mask {
-			v[i] *= m
-		}
+	for i, m := range mask {
+		v[i] *= m
 	}
 	norm(v, averageRows)
 	norm(v, averageColumns)

@@ -10,7 +10,9 @@ import (
 const (
 	minSidePx    = 64     // the smallest area that is measured
 	maxReduced   = 150000 // pixels of the reduced frame at most
-	maxTiles     = 144
+	maxTiles     = 100
+	fewTiles     = 36  // no fewer for the sake of speed
+	widePx       = 160 // from one tile to the next, where there are more
 	maxTile      = 128 // px
 	minTile      = 32  // px
 	tilesPerSide = 4   // at least, unless tiles are as small as they get
@@ -61,7 +63,7 @@ func newLayout(width, height int, opt Options) (*layout, error) {
 		l.tile /= 2
 	}
 	l.columns, l.rows = w/l.tile, h/l.tile
-	for l.columns*l.rows > maxTiles {
+	for n := l.columns * l.rows; n > maxTiles || n > fewTiles && min(w/l.columns, h/l.rows) < widePx; n = l.columns * l.rows {
 		if l.columns >= l.rows {
 			l.columns--
 		} else {

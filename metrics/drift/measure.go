@@ -6,13 +6,14 @@ import (
 )
 
 const (
-	leastPeak       = 6.5 // height of the peak in standard deviations of the surface
-	rivalShare      = 0.7 // height of a second peak, of the first, that makes the answer ambiguous
-	repeatShare     = 0.4 // the same where the reference repeats itself
-	coarseAgreement = 3   // px of the reduced frame between the two sets
-	stillPx         = 1.5 // px of the reduced frame: shorter shifts are looked at twice
-	rivalSupport    = 0.6 // of the tiles that stand still, for another shift to be doubted
-	manyTiles       = 36  // from here on some of them do for a first look
+	leastPeak       = 6.5  // height of the peak in standard deviations of the surface
+	rivalShare      = 0.7  // height of a second peak, of the first, that makes the answer ambiguous
+	repeatShare     = 0.4  // the same where the reference repeats itself
+	coarseAgreement = 2    // px of the reduced frame between the two sets
+	fineAgreement   = 1.25 // px of the reduced frame between it and the full frame
+	stillPx         = 1.5  // px of the reduced frame: shorter shifts are looked at twice
+	rivalSupport    = 0.75 // of the tiles that stand still, for another shift to be doubted
+	manyTiles       = 36   // from here on some of them do for a first look
 )
 
 // measure fills out and returns why it is not to be used.
@@ -36,6 +37,7 @@ func (r *Reference) measure(out *Shift, img *Image, s *scratch) string {
 	if coarseGap > coarseAgreement {
 		out.MaxDisagreementPx = max(out.MaxDisagreementPx, coarseGap*scale)
 	}
+	fineGap := math.Hypot(out.XPx-found.all.x*scale, out.YPx-found.all.y*scale)
 	rival := found.second.value / found.all.value
 	if r.coarse.repeats {
 		rival *= r.coarse.overlap(found.all.x, found.all.y) / r.coarse.overlap(found.second.x, found.second.y)
@@ -45,6 +47,8 @@ func (r *Reference) measure(out *Shift, img *Image, s *scratch) string {
 		return fmt.Sprintf("nothing matches: peak of %.1f sigma", found.all.value)
 	case out.MaxDisagreementPx > r.opt.MaxDisagreementPx:
 		return fmt.Sprintf("sets disagree by %.1f px", out.MaxDisagreementPx)
+	case fineGap > fineAgreement*scale:
+		return fmt.Sprintf("reduced and full frame disagree by %.1f px", fineGap)
 	case out.Score < r.opt.MinScore:
 		return fmt.Sprintf("score %.2f is below %.2f", out.Score, r.opt.MinScore)
 	case rival > rivalShare || r.coarse.repeats && rival > repeatShare:
@@ -85,14 +89,14 @@ func (r *Reference) refine(out *Shift, img *Image, at peak, search int, mask []f
 	near := max(0.6, float64(l.tile)/100) // px; closer, the taper does not pull noticeably
 	if l.scale > 1 && len(s.fine.energy) >= manyTiles {
 		r.fine.cut(img, int(x), int(y), mask, true, s.fine)
-		r.fine.estimate(s.fine, min(search, l.tile/4))
+		r.fine.estimate(s.fine, min(search, l.tile/4), 1)
 		if all.tiles > 0 {
 			x, y, search = math.Round(x+all.x), math.Round(y+all.y), max(2, l.scale/4)
 		}
 	}
 	for range 3 {
 		r.fine.cut(img, int(x), int(y), mask, false, s.fine)
-		r.fine.estimate(s.fine, min(search, l.tile/4))
+		r.fine.estimate(s.fine, min(search, l.tile/4), rounds)
 		out.XPx, out.YPx, out.Score = x+all.x, y+all.y, min(max(all.score, 0), 1)
 		out.MaxDisagreementPx = math.Hypot(a.x-b.x, a.y-b.y)
 		if a.tiles == 0 || b.tiles == 0 {

@@ -20,7 +20,7 @@ type pool struct {
 }
 
 // estimate finds from the spectra in s the shifts of the two sets and of all, in px from where the tiles were cut.
-func (f *fine) estimate(s *fineScratch, search int) {
+func (f *fine) estimate(s *fineScratch, search, rounds int) {
 	for k := range s.pools {
 		s.pools[k].x, s.pools[k].y = 0, 0
 	}

@@ -2,23 +2,27 @@ package drift
 
 import (
 	"math"
+	"runtime/debug"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Thresholds were chosen on one half of the files; the other was only looked at afterwards.
+// Thresholds were chosen on one half of the files, with the exception that docs/specs/015-drift.md names.
 func TestRealFrames(t *testing.T) {
+	if few(0, 1) == 1 {
+		t.Skip("SKIPPED with the race detector: too slow, and the numbers are the same without it")
+	}
 	for _, c := range []struct {
 		name  string
 		half  uint32
 		small bool
 		n     int
 	}{
-		{"development", 0, false, 100},
+		{"development", 0, false, 50},
 		{"held out", 1, false, 200},
-		{"held out, hardly moved", 1, true, 100},
+		{"held out, hardly moved", 1, true, 50},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var errors []float64
@@ -47,4 +51,16 @@ func TestRealFrames(t *testing.T) {
 			require.Less(t, errors[n/2], 0.1, "median error in px")
 		})
 	}
+}
+
+// few is the first number, or with the race detector, which makes all of it several times slower, the second.
+func few(all, raced int) int {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				return raced
+			}
+		}
+	}
+	return all
 }

@@ -64,7 +64,7 @@ func scenes() []scene {
 		{name: "lattice of waves", change: func(_ *rand.Rand, a, b *plane, m [2]float64) { grating(a, b, 0.8, 1, m) }},
 		{name: "lattice of dots", change: func(_ *rand.Rand, a, b *plane, m [2]float64) { grating(a, b, 0.9, 2, m) }},
 	}
-	for _, strength := range []float64{5, 20, 40} {
+	for _, strength := range []float64{5, 40} {
 		add := func(name string, change func(rng *rand.Rand, a, b *plane)) {
 			out = append(out, scene{name: fmt.Sprintf("%s %g", name, strength), needed: strength == 5,
 				change: func(rng *rand.Rand, a, b *plane, _ [2]float64) { change(rng, a, b) }})
@@ -115,9 +115,12 @@ func TestNothingMakesWrongAnswersConfident(t *testing.T) {
 	const side = 256
 	shifts := [][2]float64{{17, -9}, {0, 0}, {4.5, 3.25}, {0.6, -0.3}, {1.6, 1.3}, {-30.2, 12.4}}
 	for _, s := range scenes() {
-		for _, sigma := range []float64{3, 20} {
-			for _, grain := range []float64{1, 3} {
+		for i, sigma := range []float64{3, 20} {
+			for j, grain := range []float64{1, 3} {
 				for k, d := range shifts {
+					if (i+j+k)%few(2, 6) != 0 { // half of the combinations will do
+						continue
+					}
 					rng := rand.New(rand.NewPCG(77, uint64(k)))
 					big := texture(rng, side+100, side+100, grain)
 					a, b := big.crop(50+d[0]/2, 50+d[1]/2, side, side), big.crop(50-d[0]/2, 50-d[1]/2, side, side)
