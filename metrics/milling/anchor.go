@@ -21,6 +21,7 @@ type anchor struct {
 	frames         float64
 	noise          float64 // variance of the present frame's, before smoothing
 	lastX, lastY   float64 // binned px
+	jumpX, jumpY   float64 // where the last frame lay, expected there or not
 }
 
 const (
@@ -88,6 +89,16 @@ func (a *anchor) register(f *Frame, hintX, hintY float64, hinted bool) registrat
 	}
 	best.x, best.y, best.disagreement = best.x*b, best.y*b, best.disagreement*b
 	return best
+}
+
+// expected reports whether a frame lies where it may be expected: near the one before it or, after a jump, where another
+// frame lay as well that was not expected there.
+func (a *anchor) expected(r registration) bool {
+	const farthest, same = 4, 1.5 // binned px
+	x, y := r.x/float64(a.bin), r.y/float64(a.bin)
+	again := math.Hypot(x-a.jumpX, y-a.jumpY) <= same
+	a.jumpX, a.jumpY = x, y
+	return again || math.Hypot(x-a.lastX, y-a.lastY) <= farthest
 }
 
 // absorb adds the frame that was registered last to the mean.

@@ -89,7 +89,7 @@ func (ob *Observer) Observe(f Frame, quality []string, nmPerPx float64) (Observa
 }
 
 // drift finds where a frame lies: by phase correlation with the reference, and by least squares on the mean of the
-// frames before it. Where both succeed they must agree; the second is the more precise one.
+// frames before it. Where both succeed they must agree; the first counts, because its errors do not add up.
 func (ob *Observer) drift(f *Frame) (*Shift, error) {
 	r := ob.reference
 	p, err := r.drift.Measure(drift.Image{Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16})
@@ -101,7 +101,8 @@ func (ob *Observer) drift(f *Frame) (*Shift, error) {
 	m := ob.anchor.register(f, s.XPx, s.YPx, s.Success)
 	ob.lies = m
 	limit := maxDisagreementPx * float64(ob.anchor.bin)
-	ob.lies.near = m.ok && m.disagreement <= nearPerLimit*limit
+	expected := ob.anchor.expected(m)
+	ob.lies.near = m.ok && m.disagreement <= nearPerLimit*limit && expected
 	switch apart := math.Hypot(m.x-s.XPx, m.y-s.YPx); {
 	case !m.ok:
 	case m.disagreement > limit:
@@ -111,7 +112,9 @@ func (ob *Observer) drift(f *Frame) (*Shift, error) {
 	case s.Success && apart > maxApartPx*float64(ob.anchor.bin):
 		s.Success, s.Reason = false, fmt.Sprintf("two methods disagree by %.1f px", apart)
 		s.MaxDisagreementPx = max(s.MaxDisagreementPx, apart)
-	default:
+	case !s.Success && !(expected && ob.anchor.frames >= fewFrames):
+		s.MaxDisagreementPx = max(s.MaxDisagreementPx, m.disagreement)
+	case !s.Success:
 		*s = Shift{XPx: m.x, YPx: m.y, Score: min(max(m.correlation, 0), 1), Success: true, Method: s.Method, MaxDisagreementPx: m.disagreement}
 	}
 	if s.Success {
@@ -123,6 +126,7 @@ func (ob *Observer) drift(f *Frame) (*Shift, error) {
 const (
 	maxDisagreementPx = 0.5
 	maxApartPx        = 1.5
+	fewFrames         = 4 // that the mean is made of before it counts without phase correlation
 	nearPerLimit      = 4 // a shift so many times less certain is none to tell, but places the frame for the mean, which gains by it
 )
 
