@@ -72,8 +72,15 @@ func (d *difference) line(u []float64) (path []float64, strength float64) {
 	return path, (level - surface) / max(other-surface, d.noise())
 }
 
-// clearLine is the strength of a line that is the edge's.
-const clearLine = 3
+// Strengths of a line: one that may be the edge's, one that probably is, and one that is. The first counts where the step
+// is about there, the second also where it is as far behind as a cut face is wide.
+const (
+	weakLine  = 1.3
+	fairLine  = 1.6
+	clearLine = 3
+	agreePx   = 6  // px
+	facePx    = 18 // that the cut face may be wide: its inner edge is a step as well
+)
 
 // brightest is the way of the greatest mean difference between from and to px ahead of a path, neighbours holding each
 // other; NaN where hardly anything is seen there.
@@ -195,19 +202,18 @@ func viterbi(scores []float64, steps, choices int, price float64, jump func(step
 	return path
 }
 
-// step is where the profile is steepest, px ahead of the path; NaN where it does not stand out of the surface.
+// step is where the profile comes up to the surface, px ahead of the path; NaN where it does not stand out of it. Between
+// floor and surface the cut face may lie, with a step on either side: the outer one is the edge's. Its top is hidden by the
+// bright line, which is too weak to show, for about a px.
 func (p *profile) step() float64 {
+	const share, hiddenPx = 0.15, 1.0
 	var surface []float64
 	for k := aheadPx; k <= profilePx; k++ {
 		if i := profilePx + k; p.count[i] > 0 {
 			surface = append(surface, p.level[i])
 		}
 	}
-	first := -profilePx
-	for first < 0 && p.count[profilePx+first] == 0 {
-		first++
-	}
-	if len(surface) < 4 || first > -3 {
+	if len(surface) < 4 {
 		return math.NaN()
 	}
 	level := median(slices.Clone(surface))
@@ -215,20 +221,20 @@ func (p *profile) step() float64 {
 		surface[i] = math.Abs(v - level)
 	}
 	limit := max(clearSD*madToSD*median(surface), sigmaFloor)
-	rise := func(k int) float64 { return p.level[profilePx+k+1] - p.level[profilePx+k-1] }
-	deepest, steepest := level, first+2
-	for k := first; k < aheadPx; k++ {
-		deepest = min(deepest, p.level[profilePx+k])
-		if k > steepest && rise(k) > rise(steepest) {
-			steepest = k
+	deepest := level
+	for k := -profilePx; k < aheadPx; k++ {
+		if p.count[profilePx+k] > 0 {
+			deepest = min(deepest, p.level[profilePx+k])
 		}
 	}
 	if level-deepest < limit {
 		return math.NaN()
 	}
-	at := float64(steepest)
-	if left, top, right := rise(steepest-1), rise(steepest), rise(steepest+1); left-2*top+right < 0 {
-		at += min(max((left-right)/(2*(left-2*top+right)), -0.5), 0.5)
+	limit = level - max(limit, share*(level-deepest))
+	for k := aheadPx - 1; k > -profilePx && p.count[profilePx+k-1] > 0; k-- {
+		if v, next := p.level[profilePx+k], p.level[profilePx+k+1]; v < limit && p.level[profilePx+k-1] < limit {
+			return float64(k) + (limit-v)/max(next-v, sigmaFloor) + 0.5 + hiddenPx
+		}
 	}
-	return at + 0.5
+	return math.NaN()
 }

@@ -13,9 +13,10 @@ import (
 // 1954; Hinkley 1970). Neighbouring columns hold each other: the path of greatest sum with a price on jumps is found
 // by dynamic programming (Viterbi 1967).
 type front struct {
-	levels  [grayBins]float64 // how often milled px had a grey level, of full scale; fading
-	seen    float64           // sum of levels
-	typical typical           // the profile across the edge in earlier frames
+	levels [grayBins]float64 // how often milled px had a grey level, of full scale; fading
+	seen   float64           // sum of levels
+	gap    float64           // from the step to the bright line, px, mean of the last frames that show both
+	gaps   float64           // how many those are
 }
 
 const (
@@ -29,6 +30,8 @@ const (
 	jumpPrice  = 0.5  // nats per px that the front jumps between columns, for each px of a column's width
 	columns    = 128  // at most, along the front
 	behindPx   = 48   // on both sides of the front, what tells how sure it is
+	fewGaps    = 5    // from which on the gap is used
+	mostGaps   = 20   // that it is the mean of
 	awayPx     = 4    // px next to the front that are not learnt from
 )
 
@@ -37,6 +40,7 @@ type path struct {
 	u          []float64 // distance from the first edge, px, by column
 	score      float64   // by how many nats it explains the frame better than no milling
 	sd         float64   // of the mean
+	acrossPx   float64   // that it is long
 	confidence float64   // 0..1
 }
 
@@ -69,14 +73,20 @@ func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) pat
 			best, evidenceOf = p, e
 		}
 	}
-	if best.score < leastScore {
+	if !best.stands() {
 		clear(best.u)
 	}
 	return f.finish(&evidenceOf, best)
 }
 
 // clear reports whether a path shows a trench beyond doubt.
-func (p *path) clear() bool { return p.score >= leastScore && mean(p.u) >= leastTrench }
+func (p *path) clear() bool { return p.stands() && mean(p.u) >= leastTrench }
+
+// stands reports whether a path explains the frame so much better than none that it counts: as a whole, and by each of
+// the px that it says were milled. A region that is a little darker all over is no trench.
+func (p *path) stands() bool {
+	return p.score >= max(leastScore, leastPerPx*mean(p.u)*p.acrossPx)
+}
 
 // floors are how much darker than the surface a trench may be, as a share of the surface's level.
 func floors() []float64 { return []float64{0.12, 0.25, 0.45, 0.7} }
@@ -84,6 +94,7 @@ func floors() []float64 { return []float64{0.12, 0.25, 0.45, 0.7} }
 const (
 	floorSD     = 0.12 // of levels in a trench, of the surface's level
 	leastScore  = 40   // nats by which a first trench explains a frame better than none
+	leastPerPx  = 0.08 // nats, of each px that was milled
 	leastTrench = 8    // px: of a shorter one nothing is learnt
 )
 
@@ -138,7 +149,7 @@ func (f *front) find(e *evidence, columnPx float64) path {
 			now[u] += e.sum[b*n+u]
 		}
 	}
-	p := path{u: make([]float64, e.columns)}
+	p := path{u: make([]float64, e.columns), acrossPx: columnPx * float64(e.columns)}
 	at, last := 0, best[(e.columns-1)*n:]
 	for u := range last {
 		if last[u] > last[at] {
@@ -161,9 +172,9 @@ func (f *front) finish(e *evidence, p path) path {
 	return p
 }
 
-// sharpen moves a path to the edge itself: the bright line there or, where that does not show beyond doubt, to where the
-// profile across it is that of earlier frames; at first, where it is steepest. What is next to the front is neither
-// surface nor floor, so that the change from one to the other is found some px off.
+// sharpen moves a path to the edge itself: the bright line there or, where that does not show, where the profile across it is
+// steepest, and from there as far as the line was in other frames. What is next to the front is neither surface nor
+// floor, so that the change from one to the other is found some px off.
 func (f *front) sharpen(d *difference, p *path) {
 	if !slices.ContainsFunc(p.u, func(u float64) bool { return u > awayPx }) {
 		return
@@ -171,24 +182,23 @@ func (f *front) sharpen(d *difference, p *path) {
 	lined, strength := d.line(p.u)
 	aligned := d.align(p.u)
 	across := d.across(aligned)
-	at := across.step()
-	switch {
-	case strength >= clearLine:
-		at = mean(lined) - mean(aligned)
-	case f.typical.n >= fewProfiles:
-		at = f.typical.place(&across, at)
+	step, line := across.step(), mean(lined)-mean(aligned)
+	at := step
+	if f.gaps >= fewGaps {
+		at += f.gap
 	}
 	switch {
-	case strength >= clearLine:
+	case strength >= clearLine, strength >= fairLine && !(line-step < -agreePx || line-step > facePx), strength >= weakLine && !(math.Abs(line-at) > agreePx):
 		p.u = lined
+		if isFinite(step) {
+			f.gaps = min(f.gaps+1, mostGaps)
+			f.gap += (line - step - f.gap) / f.gaps
+		}
 	case isFinite(at):
 		for b, u := range aligned {
 			p.u[b] = max(0, u+at)
 		}
-	default:
-		return
 	}
-	f.typical.learn(&across, at)
 }
 
 func mean(v []float64) float64 {
