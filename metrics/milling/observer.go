@@ -42,6 +42,7 @@ const (
 	surroundLeast  = 48  // px around the region that light is matched by, where there are so many
 	surroundMost   = 160 // px
 	nearPx         = 6   // px around the region that are not used for it: rims, halos
+	beyondPx       = 72  // at least, that the frame is looked at beyond the region: the surface that the edge is told from
 	leastRegionPx  = 16  // of the region's sides
 	sideShare      = 16  // of the region's breadth that is left out on each side
 	leastSide      = 6   // px
@@ -158,7 +159,7 @@ func (ob *Observer) refer(f *Frame, nmPerPx float64) (*reference, error) {
 	if r.region.length < leastRegionPx || r.region.across < leastRegionPx {
 		return nil, fmt.Errorf("milling.roi is %dx%d px in a frame of %dx%d; give a region of at least %d px on each side", r.region.X1-r.region.X0, r.region.Y1-r.region.Y0, f.Width, f.Height, leastRegionPx)
 	}
-	beyond := int(math.Ceil((maxProgress - 1 + 0.05) * float64(r.region.length)))
+	beyond := max(int(math.Ceil((maxProgress-1+0.05)*float64(r.region.length))), beyondPx)
 	for r.extended = r.region.extended(beyond); beyond > 0 && !inside(r.extended.Rect, area); r.extended = r.region.extended(beyond) {
 		beyond--
 	}
