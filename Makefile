@@ -26,7 +26,7 @@ export GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 # Tests find ONNX Runtime here; the binary finds it in lib/ beside itself.
 ort := $(CURDIR)/bin/lib/libonnxruntime.so
 
-.PHONY: help build lib lib-cuda demo windows wine cuda cudatest gpu ptx test lint fuzz soak bench benchstat proto train openfibsem clean
+.PHONY: help build lib lib-cuda demo windows wine cuda cudatest gpu ptx test lint fuzz soak milling bench benchstat proto train openfibsem clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -101,6 +101,9 @@ soak: lib ## overload, kills, dead brokers, full disks: SOAK_MINUTES (1) of each
 	$(GO) test -count 1 -timeout 0 -p 1 -v -run Soak $$(grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9]*Soak' . | xargs -n 1 dirname | sort -u) || status=1; \
 	GO='$(GO)' scripts/fuzz.sh $(SOAK_MINUTES)m || status=1; \
 	exit $$status
+
+milling: ## end-points, false stops, front and drift over simulated milling runs: RUNS=200 SEED=1
+	MILLING_RUNS=$(or $(RUNS),200) MILLING_SEED=$(or $(SEED),1) $(GO) test -count 1 -timeout 0 -v -run MillingRunsEnd ./agent
 
 bench: export AIMSD_ORT_LIB := $(or $(AIMSD_ORT_LIB),$(ort))
 bench: lib ## Go benchmarks: BENCH=regexp COUNT=n (feed two runs to benchstat)

@@ -123,13 +123,13 @@ _METRES = ("_m", "_m2", "_m_per_s")
 def from_proto(message: Any) -> dict[str, Any]:
     """A Feedback of gRPC as the JSON message of the same id.
 
-    That one has site and instrument besides, this one has skipped. Enums are names, times text, and what is not known
-    is null, or absent where it is in metres.
+    This one has skipped besides. Enums are names, times text, and what is not known is null, or absent where it is in
+    metres. valid_for_ms is what is left of it when a watcher is told the last one at the start.
     """
     plain = _plain(message)
     for name in [name for name in plain if name.endswith("_unix_ns")]:
         plain[name[: -len("_unix_ns")]] = aimsd_feedback.rfc3339(plain.pop(name))
-    return {"schema": aimsd_feedback.SCHEMA, "time": plain["decision_time"], **plain}
+    return {"schema": aimsd_feedback.SCHEMA, **plain}
 
 
 def _plain(message: Any) -> dict[str, Any]:

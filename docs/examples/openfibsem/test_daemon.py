@@ -190,7 +190,7 @@ def test_a_message_is_the_same_over_mqtt_and_grpc(daemon: Watched, by_mqtt: Inbo
         published, watched = by_mqtt.next(), by_grpc.next()
         assert_valid(published)
         assert_lossless(published)
-        assert (published.pop("site"), published.pop("instrument")) == ("lab", "fib-01")
+        assert (watched["site"], watched["instrument"]) == ("lab", "fib-01")
         assert watched.pop("skipped") == 0
         published.pop("historical", None)
         assert watched == published
