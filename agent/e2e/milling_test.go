@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -264,8 +265,8 @@ func emptyTIFF(t *testing.T, i int) []byte {
 // The time from a complete frame to its message, at 1024x1024 and a calm pace; the bar is a second at the 99th percentile.
 func TestFeedbackComesWithinItsTimeSoak(t *testing.T) {
 	n := 12
-	if os.Getenv("SOAK_MINUTES") != "" {
-		n = 300
+	if minutes, err := strconv.ParseFloat(os.Getenv("SOAK_MINUTES"), 64); err == nil {
+		n = max(n, int(120*minutes))
 	}
 	b := newBench(t, &simulate.Milling{Width: 1024, Height: 1024, Seed: 11, RatePx: simulate.Range{Min: 1.2, Max: 1.2}}, "")
 	d := b.site.start()
