@@ -26,8 +26,8 @@ type fib struct {
 
 func newFib(t *testing.T, policy string) *fib {
 	t.Helper()
-	f := &fib{t: t, now: time.Now(), scene: &simulate.Milling{
-		Width: 192, Height: 192, Seed: 3, NoPanel: true, NoFaults: true, NoDrift: true, Electrons: simulate.Range{Min: 300, Max: 300},
+	f := &fib{t: t, now: time.Now(), scene: &simulate.Milling{ // so large that the surface around the pattern tells every frame's drift
+		Width: 320, Height: 320, Seed: 3, NoPanel: true, NoFaults: true, NoDrift: true, Electrons: simulate.Range{Min: 300, Max: 300},
 		Pattern: simulate.Rect{Left: 0.3, Top: 0.3, Width: 0.4, Height: 0.4}, ScanDirection: simulate.TopToBottom, RatePx: simulate.Range{Min: 4, Max: 4},
 	}}
 	var err error
