@@ -16,6 +16,7 @@ import (
 
 	"github.com/uni-aims/aimsd/infer"
 	"github.com/uni-aims/aimsd/reporting"
+	"github.com/uni-aims/aimsd/stream"
 )
 
 // finding is one line of aimsd check.
@@ -231,11 +232,10 @@ func checkListener(name, address string, files ServerTLS, tokenFile string, open
 		return f
 	}
 	host, _, _ := net.SplitHostPort(address) // it was listened on
-	ip := net.ParseIP(host)
 	switch {
 	case inUse:
 		return note(name, "%s is in use: by the running daemon? If not, choose another port", address)
-	case tokenFile != "" && files.CertFile == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()):
+	case tokenFile != "" && files.CertFile == "" && !stream.IsLoopback(host):
 		return note(name, "%s is free; its token travels in plain text: configure %s.tls as well", address, name)
 	}
 	return fine(name, "%s is free", address)

@@ -27,11 +27,7 @@ a running daemon. Without -c, aimsd.yaml in this folder is read, else /etc/aimsd
 			if run == "" || dir == "" {
 				return usagef("report: name the run with --run ID and a folder with -o DIR")
 			}
-			path, err := findConfig(config)
-			if err != nil {
-				return err
-			}
-			cfg, err := loadConfig(path)
+			cfg, _, err := usualConfig(config)
 			if err != nil {
 				return err
 			}
@@ -64,21 +60,23 @@ func findConfig(given string) (string, error) {
 	return "", usagef("configuration: there is no %s; name it with -c FILE", strings.Join(usual, " or "))
 }
 
+// usualConfig is the configuration in the file given, or in the first of the usual ones, and which file that is.
+func usualConfig(given string) (cfg Config, path string, err error) {
+	if path, err = findConfig(given); err == nil {
+		cfg, err = loadConfig(path)
+	}
+	return cfg, path, err
+}
+
 // reportRun writes a run's report from the store in a data directory.
 func reportRun(ctx context.Context, data, id, dir string) (rec reporting.RunRecord, frames int, err error) {
-	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: data, ReadOnly: true})
+	store, rec, err := storedRun(ctx, data, id)
 	if err != nil {
-		return rec, 0, usageError{fmt.Errorf("data_dir: %w", err)}
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	rec, err = store.Run(ctx, id)
-	if errors.Is(err, reporting.ErrNotFound) {
-		return rec, 0, usagef("there is no run %q in %s; %s", id, data, latestRuns(ctx, store))
-	} else if err != nil {
 		return rec, 0, err
 	}
-	if !rec.RemovedAt.IsZero() {
-		return rec, 0, failedError{fmt.Sprintf("the results of run %s were removed by retention on %s", id, rec.RemovedAt.Format("2006-01-02"))}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := resultsLeft(&rec); err != nil {
+		return rec, 0, err
 	}
 	totals, err := store.RunTotals(ctx, id)
 	if err != nil {
@@ -92,6 +90,30 @@ func reportRun(ctx context.Context, data, id, dir string) (rec reporting.RunReco
 		return rec, 0, err
 	}
 	return rec, int(totals.Frames.Received), nil
+}
+
+// storedRun opens the store of a data directory for reading, and finds a run in it.
+func storedRun(ctx context.Context, data, id string) (*reporting.Store, reporting.RunRecord, error) {
+	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: data, ReadOnly: true})
+	if err != nil {
+		return nil, reporting.RunRecord{}, usageError{fmt.Errorf("data_dir: %w", err)}
+	}
+	rec, err := store.Run(ctx, id)
+	if errors.Is(err, reporting.ErrNotFound) {
+		err = usagef("there is no run %q in %s; %s", id, data, latestRuns(ctx, store))
+	}
+	if err != nil {
+		return nil, rec, errors.Join(err, store.Close())
+	}
+	return store, rec, nil
+}
+
+// resultsLeft is nil, or says that retention has removed a run's results.
+func resultsLeft(rec *reporting.RunRecord) error {
+	if rec.RemovedAt.IsZero() {
+		return nil
+	}
+	return failedError{fmt.Sprintf("the results of run %s were removed by retention on %s", rec.ID, rec.RemovedAt.Format("2006-01-02"))}
 }
 
 // latestRuns names a few, for who mistyped one.

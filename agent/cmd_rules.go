@@ -38,11 +38,7 @@ func newRulesListCommand() *cobra.Command {
 		Short: "Print the rules in force: those of the configuration and the built-in ones",
 		Args:  rulesArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			path, err := findConfig(config)
-			if err != nil {
-				return err
-			}
-			cfg, err := loadConfig(path)
+			cfg, _, err := usualConfig(config)
 			if err != nil {
 				return err
 			}
@@ -70,11 +66,7 @@ was then; alerts begin cleared.`,
 			if run == "" {
 				return usagef("rules test: name the run with --run ID, as in data_dir/runs and in messages")
 			}
-			path, err := findConfig(config)
-			if err != nil {
-				return err
-			}
-			cfg, err := loadConfig(path)
+			cfg, _, err := usualConfig(config)
 			if err != nil {
 				return err
 			}

@@ -67,10 +67,7 @@ func (w *watch) print(s sighting) error {
 		return printJSON(w.Out, s.Feedback)
 	}
 	f := s.Feedback
-	text := fmt.Sprintf("%s  %s  frame %d  %-8s  %s", clockText(s.At), f.GetSource(), f.GetSeq(), f.GetAdvice(), f.GetText())
-	if len(f.GetReasons()) > 0 {
-		text += "  [" + strings.Join(f.GetReasons(), " ") + "]"
-	}
+	text := adviceLine(s.At, f.GetSource(), f.GetSeq(), f.GetAdvice().String(), f.GetText(), f.GetReasons())
 	if n := f.GetSkipped(); n > 0 {
 		text += fmt.Sprintf("  (%d before it were not shown)", n)
 	}
@@ -91,6 +88,15 @@ func printJSON(w io.Writer, f *aimsv1.Feedback) error {
 	line.WriteByte('\n')
 	_, err = w.Write(line.Bytes())
 	return err
+}
+
+// adviceLine is a frame's advice on a line.
+func adviceLine(at time.Time, source string, seq uint64, advice, said string, reasons []string) string {
+	text := fmt.Sprintf("%s  %s  frame %d  %-8s  %s", clockText(at), source, seq, advice, said)
+	if len(reasons) > 0 {
+		text += "  [" + strings.Join(reasons, " ") + "]"
+	}
+	return text
 }
 
 func clockText(t time.Time) string { return t.Format("2006-01-02 15:04:05.000") }

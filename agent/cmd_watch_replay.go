@@ -37,11 +37,7 @@ func replayRun(c *cobra.Command, r *aimsv1.WatchRequest, asJSON bool, f *feedbac
 	case asJSON || f.address != "":
 		return usagef("watch: --replay reads the store; leave out --json and --address")
 	}
-	path, err := findConfig(f.config)
-	if err != nil {
-		return err
-	}
-	cfg, err := loadConfig(path)
+	cfg, path, err := usualConfig(f.config)
 	if err != nil {
 		return err
 	}
@@ -52,16 +48,11 @@ func replayRun(c *cobra.Command, r *aimsv1.WatchRequest, asJSON bool, f *feedbac
 // run replays a run of a store; source "" is every one. It returns a failedError unless every decision is the recorded
 // one.
 func (p *replay) run(ctx context.Context, data, id, source, config string) (err error) {
-	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: data, ReadOnly: true})
+	store, _, err := storedRun(ctx, data, id)
 	if err != nil {
-		return usageError{fmt.Errorf("data_dir: %w", err)}
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	if _, err := store.Run(ctx, id); errors.Is(err, reporting.ErrNotFound) {
-		return usagef("there is no run %q in %s; %s", id, data, latestRuns(ctx, store))
-	} else if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, store.Close()) }()
 	p.trackers, p.unplanned = map[string]*milling.Tracker{}, map[string]bool{}
 	frames, err := observed(ctx, store, id, source)
 	if err != nil {
@@ -123,10 +114,7 @@ func (p *replay) frame(seen *observedFrame) error {
 		_, err := fmt.Fprintf(p.Out, "%s  %s  frame %d  no decision was recorded\n", clockText(seen.Observation.FrameTime), plainText(seen.source), seen.seq)
 		return err
 	}
-	text := fmt.Sprintf("%s  %s  frame %d  %-8s  %s", clockText(seen.Observation.FrameTime.UTC()), seen.source, seen.seq, decision.Advice, decision.Text)
-	if len(decision.Reasons) > 0 {
-		text += "  [" + strings.Join(decision.Reasons, " ") + "]"
-	}
+	text := adviceLine(seen.Observation.FrameTime.UTC(), seen.source, seen.seq, decision.Advice, decision.Text, decision.Reasons)
 	_, err := fmt.Fprintln(p.Out, plainText(text))
 	return err
 }

@@ -2,13 +2,13 @@ package agent
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/uni-aims/aimsd/metrics/milling"
+	"github.com/uni-aims/aimsd/stream"
 )
 
 // MillingConfig says what is milled in the frames of a source.
@@ -74,7 +74,7 @@ func (a *ActConfig) validate() error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return fmt.Errorf("milling.act.url %q: write the address of OpenFIBSEM's server, such as http://127.0.0.1:8001", a.URL)
 	}
-	if ip := net.ParseIP(u.Hostname()); a.Controller != "" && !a.AllowRemote && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if a.Controller != "" && !a.AllowRemote && !stream.IsLoopback(u.Hostname()) {
 		return fmt.Errorf("milling.act.url %s is another machine, and OpenFIBSEM's server knows no password; reach it by a tunnel to 127.0.0.1, or set allow_remote: true", a.URL)
 	}
 	if a.Timeout <= 0 || a.MaxLease <= 0 {

@@ -56,11 +56,7 @@ func (f *feedbackFlags) target(command string) (feedbackTarget, *Config, error) 
 	if f.config == "" && f.address != "" {
 		return t, nil, checkAddress(command, t.Address)
 	}
-	path, err := findConfig(f.config)
-	if err != nil {
-		return t, nil, err
-	}
-	cfg, err := loadConfig(path)
+	cfg, path, err := usualConfig(f.config)
 	if err != nil {
 		return t, nil, err
 	}

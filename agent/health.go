@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 	"golang.org/x/net/netutil"
+
+	"github.com/uni-aims/aimsd/stream"
 )
 
 // What one caller, and all together, may take of the HTTP listener.
@@ -54,7 +56,7 @@ func (h *healthServer) Open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("http.listen %q: %w; use an address such as 127.0.0.1:7480", h.Listen, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && h.TLS == nil && h.Token == "" {
+	if !stream.IsLoopback(host) && h.TLS == nil && h.Token == "" {
 		return fmt.Errorf("http.listen %q is not a loopback address, and nothing protects it; use 127.0.0.1, or configure http.tls or http.token_file", h.Listen)
 	}
 	var lc net.ListenConfig

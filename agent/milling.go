@@ -119,21 +119,26 @@ func (m *millings) see(run *millingRun, f *stream.Frame, res *reporting.Result) 
 	if run.lost {
 		return milling.Observation{Fault: milling.ReasonLost}, nil
 	}
-	var nm float64
-	if res.Scale.NmPerPx != nil {
-		nm = *res.Scale.NmPerPx
-	}
-	b := res.Image.Analysed
-	o, err = run.observer.Observe(milling.Frame{
-		Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16,
-		Analysed: metrics.Rect{X0: b.X0, Y0: b.Y0, X1: b.X1, Y1: b.Y1},
-	}, res.ImageQuality, nm)
+	frame, nmPerPx := millingFrame(f, res)
+	o, err = run.observer.Observe(frame, res.ImageQuality, nmPerPx)
 	if err == nil && o.Reference {
 		if err := m.keepReference(run, f); err != nil {
 			m.Log.Error("after a restart the run could not go on", zap.Error(err))
 		}
 	}
 	return o, err
+}
+
+// millingFrame is a frame with the analysed area and the pixel size (0: unknown) that its result says.
+func millingFrame(f *stream.Frame, res *reporting.Result) (frame milling.Frame, nmPerPx float64) {
+	if res.Scale.NmPerPx != nil {
+		nmPerPx = *res.Scale.NmPerPx
+	}
+	b := res.Image.Analysed
+	return milling.Frame{
+		Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16,
+		Analysed: metrics.Rect{X0: b.X0, Y0: b.Y0, X1: b.X1, Y1: b.Y1},
+	}, nmPerPx
 }
 
 // identify says which frame an observation is of, and when it was taken.
@@ -242,13 +247,13 @@ func (m *millings) of(ctx context.Context, a stream.Arrival) (*millingRun, error
 	if run := m.runs[a.Source]; run != nil && run.id == a.RunID {
 		return run, nil
 	}
-	tracker, before, err := m.replay(ctx, a.RunID, plan)
+	tracker, first, err := m.replay(ctx, a.RunID, plan)
 	if err != nil {
 		return nil, err
 	}
 	run := &millingRun{id: a.RunID, plan: plan, observer: milling.NewObserver(plan), tracker: tracker}
-	if before > 0 {
-		if err := m.readReference(ctx, run); err != nil {
+	if first != nil {
+		if err := m.readReference(ctx, run, first); err != nil {
 			run.lost = true
 			m.Log.Error("the reference frame of the run is gone: frames abstain until its next run", zap.String("run_id", run.id), zap.Error(err))
 		}
@@ -257,17 +262,22 @@ func (m *millings) of(ctx context.Context, a stream.Arrival) (*millingRun, error
 	return run, nil
 }
 
-// replay is a tracker that knows a run's recorded observations, and how many of them there are.
-func (m *millings) replay(ctx context.Context, run string, plan milling.Plan) (*milling.Tracker, int, error) {
-	tracker, n := milling.NewTracker(plan), 0
+// replay is a tracker that knows a run's recorded observations, and the result of the frame that the others are compared
+// with; nil while none was good enough, and the next good one becomes it.
+func (m *millings) replay(ctx context.Context, run string, plan milling.Plan) (*milling.Tracker, *reporting.Result, error) {
+	tracker := milling.NewTracker(plan)
+	var first *reporting.Result
 	for r, err := range m.Store.Results(ctx, run) {
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
-		if r.Result.Milling != nil {
-			tracker.Decide(r.Result.Milling.Observation)
-			n++
+		if r.Result.Milling == nil {
+			continue
+		}
+		tracker.Decide(r.Result.Milling.Observation)
+		if first == nil && r.Result.Milling.Observation.Reference {
+			first = &r.Result
 		}
 	}
-	return tracker, n, nil
+	return tracker, first, nil
 }

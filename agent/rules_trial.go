@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -81,19 +80,13 @@ func tryRules(ctx context.Context, data, id string, configured []rules.Rule) (t 
 	if err != nil {
 		return nil, usageError{err}
 	}
-	store, err := reporting.OpenStore(ctx, reporting.StoreOptions{Dir: data, ReadOnly: true})
+	store, run, err := storedRun(ctx, data, id)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("data_dir: %w", err)}
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	run, err := store.Run(ctx, id)
-	if errors.Is(err, reporting.ErrNotFound) {
-		return nil, usagef("there is no run %q in %s; %s", id, data, latestRuns(ctx, store))
-	} else if err != nil {
 		return nil, err
 	}
-	if !run.RemovedAt.IsZero() {
-		return nil, failedError{fmt.Sprintf("the results of run %s were removed by retention on %s", id, run.RemovedAt.Format("2006-01-02"))}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := resultsLeft(&run); err != nil {
+		return nil, err
 	}
 	t = newRulesTrial(id, configured)
 	begun, frames := map[string]bool{}, map[string]trialFrame{}

@@ -85,9 +85,6 @@ func (s *steering) offer(m *reporting.FeedbackMessage, decided time.Time) {
 
 // closed disarms a run that has closed.
 func (s *steering) closed(run, source string) {
-	if s == nil {
-		return
-	}
 	if d := s.drivers[source]; d != nil {
 		d.RunClosed(run)
 	}

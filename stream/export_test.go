@@ -39,7 +39,6 @@ func (f *Folder) SetLeaseUnknownFor(names ...string) {
 func IgnoredName(name string) bool   { return ignoredName(name) }
 func CompareNatural(a, b string) int { return compareNatural(a, b) }
 func SafeName(s string) string       { return safeName(s) }
-func IsLoopback(host string) bool    { return isLoopback(host) }
 
 var CheckHeader = checkHeader
 

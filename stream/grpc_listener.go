@@ -98,7 +98,7 @@ func (l *GRPCListener) Open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("grpc.listen %q: %w: write host:port, such as 127.0.0.1:7443", l.Listen, err)
 	}
-	if !isLoopback(host) && l.TLS == nil && l.Token == "" {
+	if !IsLoopback(host) && l.TLS == nil && l.Token == "" {
 		return fmt.Errorf("grpc.listen %s can be reached from other machines, and nothing protects it: listen on 127.0.0.1, or configure TLS or a token", l.Listen)
 	}
 	var config net.ListenConfig
@@ -207,7 +207,8 @@ func (l *GRPCListener) options(log *zap.Logger) []grpc.ServerOption {
 	return opts
 }
 
-func isLoopback(host string) bool {
+// IsLoopback reports whether a listener at host is reached from this machine only.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

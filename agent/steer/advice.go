@@ -1,14 +1,18 @@
 package steer
 
-import "time"
+import (
+	"time"
+
+	"github.com/uni-aims/aimsd/metrics/milling"
+)
 
 // The words of a feedback message's advice.
 const (
-	adviceContinue = "CONTINUE"
-	advicePause    = "PAUSE"
-	adviceStop     = "STOP"
-	adviceRealign  = "REALIGN"
-	adviceAbstain  = "ABSTAIN"
+	adviceContinue = milling.Continue
+	advicePause    = milling.Pause
+	adviceStop     = milling.Stop
+	adviceRealign  = milling.Realign
+	adviceAbstain  = milling.Abstain
 )
 
 // Advice is what the feedback of one committed frame says.

@@ -114,9 +114,7 @@ func (a *anchor) absorb(r registration) {
 		upper, lower := a.cur.pix[(v+iy)*w:(v+iy+1)*w], a.cur.pix[(v+iy+1)*w:(v+iy+2)*w]
 		row := a.mean.pix[v*w : (v+1)*w]
 		for u := max(0, -ix); u < min(w, w-1-ix); u++ {
-			p := upper[u+ix] + fx*(upper[u+ix+1]-upper[u+ix])
-			q := lower[u+ix] + fx*(lower[u+ix+1]-lower[u+ix])
-			row[u] += share * (p + fy*(q-p) - row[u])
+			row[u] += share * (bilinear(upper[u+ix], upper[u+ix+1], lower[u+ix], lower[u+ix+1], fx, fy) - row[u])
 		}
 	}
 }

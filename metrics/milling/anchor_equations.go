@@ -45,9 +45,7 @@ func (a *anchor) equations(x, y, gain, offset float64) (sets [2]normal, s moment
 			if !use[u] {
 				continue
 			}
-			p := upper[u+ix] + fx*(upper[u+ix+1]-upper[u+ix])
-			q := lower[u+ix] + fx*(lower[u+ix+1]-lower[u+ix])
-			value[u] = p + fy*(q-p)
+			value[u] = bilinear(upper[u+ix], upper[u+ix+1], lower[u+ix], lower[u+ix+1], fx, fy)
 			rest[u] = value[u] - g*mean[w+u] - o
 			sum, n = sum+rest[u], n+1
 		}

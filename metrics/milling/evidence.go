@@ -13,8 +13,7 @@ type evidence struct {
 
 // weigh sums the evidence of cur against ref over region, which begins where milling does and reaches beyond.
 func weigh(cur, ref *window, region orientedRect, sigma float64, milled [grayBins]float64) evidence {
-	across := region.across
-	width := max(1, (across+columns-1)/columns)
+	across, width := region.across, region.columnPx()
 	e := evidence{length: region.length, columns: (across + width - 1) / width}
 	e.sum = make([]float64, e.columns*(e.length+1))
 	e.difference = difference{e.length, e.columns, make([]float64, e.columns*e.length), make([]float64, e.columns*e.length), sigma, width}

@@ -47,7 +47,7 @@ type path struct {
 // locate finds the front. Where what is known of how milled px look shows no clear trench, floors of several depths are
 // tried as well, and what explains the frame best is taken; nothing, if nothing does.
 func (f *front) locate(cur, ref *window, region orientedRect, sigma float64) path {
-	width := float64(max(1, (region.across+columns-1)/columns))
+	width := float64(region.columnPx())
 	var best path
 	var evidenceOf evidence
 	if f.seen > 0 {
@@ -112,9 +112,6 @@ func floor(level, sd float64) (d [grayBins]float64) {
 func (f *front) density() (d [grayBins]float64) {
 	const uniform = 1 / (grayHigh - grayLow)
 	for i := range d {
-		d[i] = uniform
-	}
-	for i := range d {
 		var s, n float64
 		for k := max(0, i-2); k <= min(grayBins-1, i+2); k++ {
 			weight := 3 - math.Abs(float64(k-i))
@@ -172,8 +169,8 @@ func (f *front) finish(e *evidence, p path) path {
 	return p
 }
 
-// sharpen moves a path to the edge itself: the bright line there or, where that does not show, where the profile across it is
-// steepest, and from there as far as the line was in other frames. What is next to the front is neither surface nor
+// sharpen moves a path to the edge itself: the bright line there or, where that does not show, where the profile across it
+// comes up to the surface, and from there as far as the line was in other frames. What is next to the front is neither surface nor
 // floor, so that the change from one to the other is found some px off.
 func (f *front) sharpen(d *difference, p *path) {
 	if !slices.ContainsFunc(p.u, func(u float64) bool { return u > awayPx }) {
@@ -232,7 +229,7 @@ func (f *front) learn(cur *window, region orientedRect, p path) {
 		f.levels[i] *= fade
 	}
 	f.seen *= fade
-	width := max(1, (region.across+columns-1)/columns)
+	width := region.columnPx()
 	for v := range region.across {
 		for u := range int(p.u[v/width]) - awayPx {
 			if x, y := region.at(u, v); cur.has(x, y) {

@@ -53,8 +53,8 @@ const (
 // Observe looks at a frame with the given flags of image_quality and pixel size (0: unknown). It fills in what the
 // picture tells: everything but who the frame is and when. A frame that tells nothing has a Fault.
 func (ob *Observer) Observe(f Frame, quality []string, nmPerPx float64) (Observation, error) {
-	if n := f.Width * f.Height; f.Width <= 0 || f.Height <= 0 || len(f.Gray8)+len(f.Gray16) != n {
-		return Observation{}, fmt.Errorf("milling: frame of %dx%d px has %d; give every pixel once", f.Width, f.Height, len(f.Gray8)+len(f.Gray16))
+	if err := f.check("frame"); err != nil {
+		return Observation{}, err
 	}
 	o := Observation{Quality: slices.Clone(quality)}
 	if nmPerPx > 0 {
@@ -142,8 +142,8 @@ func (ob *Observer) changing() metrics.Rect {
 
 // Refer makes a frame the reference, as after a restart in the middle of a run. A run's first good frame needs no call.
 func (ob *Observer) Refer(f Frame, nmPerPx float64) error {
-	if n := f.Width * f.Height; f.Width <= 0 || f.Height <= 0 || len(f.Gray8)+len(f.Gray16) != n {
-		return fmt.Errorf("milling: reference of %dx%d px has %d; give every pixel once", f.Width, f.Height, len(f.Gray8)+len(f.Gray16))
+	if err := f.check("reference"); err != nil {
+		return err
 	}
 	r, err := ob.refer(&f, nmPerPx)
 	if err == nil {
@@ -207,7 +207,7 @@ func (ob *Observer) look(f *Frame, o *Observation) {
 	ob.ref.shifted(&r.pixels, visible, fx, fy)
 	ob.light.match(&ob.cur, &ob.ref, grown(r.extended.Rect, nearPx))
 	p := ob.front.locate(&ob.cur, &ob.ref, extended, ob.light.sigma)
-	width := max(1, (extended.across+columns-1)/columns)
+	width := extended.columnPx()
 	o.FrontSDPx, o.Confidence = ptr(p.sd), ptr(p.confidence)
 	// What stands at u of this frame's grid is at u less the fraction of a px in the reference's.
 	front, within, sub := 0.0, 0.0, r.region.component(fx, fy)

@@ -13,7 +13,6 @@ import (
 type photometry struct {
 	gain, offset float64
 	sigma        float64 // robust standard deviation of frame minus reference, in the reference's grey levels
-	rows         int     // rows with a surround
 	values       []float32
 }
 
@@ -28,7 +27,6 @@ func (p *photometry) match(cur, ref *window, keep metrics.Rect) {
 	p.linear(cur, ref, keep)
 	gain, offset := float32(p.gain), float32(p.offset)
 	var deviations []float32
-	p.rows = 0
 	for y := cur.Y0; y < cur.Y1; y++ {
 		c, r := cur.row(y), ref.row(y)
 		for i := range c {
@@ -43,7 +41,6 @@ func (p *photometry) match(cur, ref *window, keep metrics.Rect) {
 		if len(p.values) < leastGuard {
 			continue
 		}
-		p.rows++
 		slices.Sort(p.values)
 		m := p.values[len(p.values)/2]
 		for i := range c {

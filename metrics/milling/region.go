@@ -64,6 +64,9 @@ func (o orientedRect) inner(n int) orientedRect {
 	return o
 }
 
+// columnPx is how many px across one column of the front has.
+func (o *orientedRect) columnPx() int { return max(1, (o.across+columns-1)/columns) }
+
 // part is the rectangle between two distances.
 func (o *orientedRect) part(from, to int) metrics.Rect {
 	x0, y0 := o.at(from, 0)

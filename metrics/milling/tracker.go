@@ -101,7 +101,7 @@ func badQuality(o *Observation) []string {
 }
 
 // finite reports whether a value is a number; one that is not known is none that is wrong.
-func finite(v *float64) bool { return v == nil || !math.IsNaN(*v) && !math.IsInf(*v, 0) }
+func finite(v *float64) bool { return v == nil || isFinite(*v) }
 
 // seen reports whether a frame shows where the milled region stands.
 func seen(o *Observation) bool {

@@ -1,6 +1,7 @@
 package milling
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/uni-aims/aimsd/metrics"
@@ -13,6 +14,14 @@ type Frame struct {
 	Gray8         []uint8
 	Gray16        []uint16
 	Analysed      metrics.Rect
+}
+
+// check refuses a frame that has not every pixel once.
+func (f *Frame) check(what string) error {
+	if n := len(f.Gray8) + len(f.Gray16); f.Width <= 0 || f.Height <= 0 || n != f.Width*f.Height {
+		return fmt.Errorf("milling: %s of %dx%d px has %d; give every pixel once", what, f.Width, f.Height, n)
+	}
+	return nil
 }
 
 // area is the analysed rectangle.
@@ -73,11 +82,15 @@ func (w *window) shifted(src *window, r metrics.Rect, fx, fy float64) {
 		dst := w.row(y)
 		for i := range dst {
 			a, b := clampX(r.X0+i+ix), clampX(r.X0+i+ix+1)
-			u := upper[a] + ax*(upper[b]-upper[a])
-			l := lower[a] + ax*(lower[b]-lower[a])
-			dst[i] = u + ay*(l-u)
+			dst[i] = bilinear(upper[a], upper[b], lower[a], lower[b], ax, ay)
 		}
 	}
+}
+
+// bilinear is the value at fx, fy (0 to 1) between four px, of which a and b are the upper ones.
+func bilinear(a, b, c, d, fx, fy float32) float32 {
+	u, l := a+fx*(b-a), c+fx*(d-c)
+	return u + fy*(l-u)
 }
 
 func intersect(a, b metrics.Rect) metrics.Rect {

@@ -42,7 +42,10 @@ func values() []value {
 
 // flags are the words that image_quality can hold, 64 at most.
 func flags() []string {
-	return []string{"blank", "incomplete", "saturated", "blurred", "charging", "curtaining", "frozen"}
+	return []string{
+		metrics.FlagBlank, metrics.FlagIncomplete, metrics.FlagSaturated, metrics.FlagBlurred, metrics.FlagCharging, metrics.FlagCurtaining,
+		metrics.FlagFrozen,
+	}
 }
 
 // summaryNames are the numbers of a frame that are no column's.
