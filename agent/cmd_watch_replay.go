@@ -14,7 +14,6 @@ import (
 
 	"github.com/uni-aims/aimsd/metrics/milling"
 	aimsv1 "github.com/uni-aims/aimsd/proto/aims/v1"
-	"github.com/uni-aims/aimsd/reporting"
 )
 
 // replay decides about a run's recorded observations again, source by source.
@@ -64,30 +63,6 @@ func (p *replay) run(ctx context.Context, data, id, source, config string) (err 
 		}
 	}
 	return p.conclude(id, config)
-}
-
-// observedFrame is a frame of a milling source as the store has it.
-type observedFrame struct {
-	source string
-	seq    uint64
-	*reporting.Milling
-}
-
-// observed are a run's frames in the order in which they were decided about: frames that are pushed may come in
-// another one than that of their numbers.
-func observed(ctx context.Context, store *reporting.Store, id, source string) (frames []observedFrame, err error) {
-	for r, err := range store.Results(ctx, id) {
-		if err != nil {
-			return nil, err
-		}
-		if r.Result.Milling != nil && (source == "" || r.Frame.Source == source) {
-			frames = append(frames, observedFrame{r.Frame.Source, r.Frame.Seq, r.Result.Milling})
-		}
-	}
-	slices.SortStableFunc(frames, func(a, b observedFrame) int {
-		return a.Observation.DecisionTime.Compare(b.Observation.DecisionTime)
-	})
-	return frames, nil
 }
 
 // frame decides about a frame again and prints it. Without a plan the recorded decision is printed.

@@ -72,7 +72,7 @@ func (m *millings) configure(ctx context.Context, c *Config) {
 		case plan.ROI != run.plan.ROI || plan.ScanDirection != run.plan.ScanDirection:
 			m.Log.Warn("another region or scan direction takes effect with the next run", zap.String("source", source), zap.String("run_id", run.id))
 		default:
-			tracker, _, err := m.replay(ctx, run.id, plan)
+			tracker, _, err := m.replay(ctx, run.id, source, plan)
 			if err != nil {
 				m.Log.Error("the milling plan takes effect with the next run: what was seen is not readable", zap.String("run_id", run.id), zap.Error(err))
 				continue
@@ -119,7 +119,7 @@ func (m *millings) see(run *millingRun, f *stream.Frame, res *reporting.Result) 
 	if run.lost {
 		return milling.Observation{Fault: milling.ReasonLost}, nil
 	}
-	frame, nmPerPx := millingFrame(f, res)
+	frame, nmPerPx := millingFrame(f, res.Scale.NmPerPx, res.Image.Analysed)
 	o, err = run.observer.Observe(frame, res.ImageQuality, nmPerPx)
 	if err == nil && o.Reference {
 		if err := m.keepReference(run, f); err != nil {
@@ -130,11 +130,10 @@ func (m *millings) see(run *millingRun, f *stream.Frame, res *reporting.Result) 
 }
 
 // millingFrame is a frame with the analysed area and the pixel size (0: unknown) that its result says.
-func millingFrame(f *stream.Frame, res *reporting.Result) (frame milling.Frame, nmPerPx float64) {
-	if res.Scale.NmPerPx != nil {
-		nmPerPx = *res.Scale.NmPerPx
+func millingFrame(f *stream.Frame, scale *float64, b reporting.Analysed) (frame milling.Frame, nmPerPx float64) {
+	if scale != nil {
+		nmPerPx = *scale
 	}
-	b := res.Image.Analysed
 	return milling.Frame{
 		Width: f.Width, Height: f.Height, Gray8: f.Gray8, Gray16: f.Gray16,
 		Analysed: metrics.Rect{X0: b.X0, Y0: b.Y0, X1: b.X1, Y1: b.Y1},
@@ -247,7 +246,7 @@ func (m *millings) of(ctx context.Context, a stream.Arrival) (*millingRun, error
 	if run := m.runs[a.Source]; run != nil && run.id == a.RunID {
 		return run, nil
 	}
-	tracker, first, err := m.replay(ctx, a.RunID, plan)
+	tracker, first, err := m.replay(ctx, a.RunID, a.Source, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -260,24 +259,4 @@ func (m *millings) of(ctx context.Context, a stream.Arrival) (*millingRun, error
 	}
 	m.runs[a.Source] = run
 	return run, nil
-}
-
-// replay is a tracker that knows a run's recorded observations, and the result of the frame that the others are compared
-// with; nil while none was good enough, and the next good one becomes it.
-func (m *millings) replay(ctx context.Context, run string, plan milling.Plan) (*milling.Tracker, *reporting.Result, error) {
-	tracker := milling.NewTracker(plan)
-	var first *reporting.Result
-	for r, err := range m.Store.Results(ctx, run) {
-		if err != nil {
-			return nil, nil, err
-		}
-		if r.Result.Milling == nil {
-			continue
-		}
-		tracker.Decide(r.Result.Milling.Observation)
-		if first == nil && r.Result.Milling.Observation.Reference {
-			first = &r.Result
-		}
-	}
-	return tracker, first, nil
 }

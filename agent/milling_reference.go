@@ -40,11 +40,11 @@ func (m *millings) keepReference(run *millingRun, f *stream.Frame) error {
 }
 
 // readReference takes up a run's reference after a restart: the frame kept, as its recorded result describes it.
-func (m *millings) readReference(ctx context.Context, run *millingRun, recorded *reporting.Result) error {
+func (m *millings) readReference(ctx context.Context, run *millingRun, recorded *observedFrame) error {
 	f, err := new(decode.Decoder).Frame(ctx, filepath.Join(m.RunDir(run.id), millingFolder, referenceFile), 0)
 	if err != nil {
 		return err
 	}
 	defer f.Release()
-	return run.observer.Refer(millingFrame(f, recorded))
+	return run.observer.Refer(millingFrame(f, recorded.nmPerPx, recorded.analysed))
 }

@@ -137,6 +137,24 @@ func TestMillingGoesOnAfterARestartAndWhatWasNotCommittedNeverHappened(t *testin
 	require.Equal(t, []string{milling.ReasonLost}, res.Milling.Decision.Reasons)
 }
 
+// A frame that came late was abstained from; after a restart it must not count either.
+func TestMillingGoesOnAfterARestartInTheOrderInWhichFramesCame(t *testing.T) {
+	f := newFib(t, "block")
+	for i, seq := range []uint64{1, 2, 3, 4, 5, 7, 6} {
+		f.frame("r", seq, i+1, true)
+	}
+	require.Equal(t, []string{milling.ReasonOrder}, f.told[len(f.told)-1].Reasons)
+
+	a := f.arrive("r", 8)
+	next := milling.Observation{FrameID: a.FrameID, Seq: 8, FrameTime: f.now.UTC(), DecisionTime: f.now.UTC(), Fault: milling.ReasonNoResult}
+	was := f.m.runs["fib"].tracker.Clone().Decide(next)
+	f.restart()
+	run, err := f.m.of(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, was, run.tracker.Decide(next))
+	require.False(t, run.lost)
+}
+
 func TestMissingFramesAreCountedWhereAllAreWanted(t *testing.T) {
 	f := newFib(t, "block")
 	f.frame("r", 1, 1, true)
